@@ -1,0 +1,326 @@
+"""The values that travel between the rooms: frozen, typed, standard library only.
+
+A surface (command line, Python, HTTP) translates what its user said into a `Request`.  Planning
+fills in what was not said and yields `Resolved` and a `Plan`.  Tasks yield `Event`s, the last of
+which carries the `Result`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Task = Literal["txt2img", "img2img"]
+Prediction = Literal["eps", "v"]
+Precision = Literal["fp32", "bf16", "fp16"]
+
+REQUEST_VERSION = 1
+RECIPE_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to make.  `None` means *not said*; zero and the empty prompt are values.
+
+    `image` is the encoded file of the input image (img2img), so that equal wishes are equal
+    Requests wherever they came from.
+    """
+
+    task: Task = "txt2img"
+    prompt: str = ""
+    negative: str = ""
+    model: str = "mini"
+    image: bytes | None = field(default=None, repr=False)
+    strength: float | None = None
+    steps: int | None = None
+    sampler: str | None = None
+    schedule: str | None = None
+    guidance: float | None = None
+    eta: float | None = None
+    width: int | None = None
+    height: int | None = None
+    seed: int | None = None
+    count: int = 1
+    batch: int | None = None
+    prediction: Prediction | None = None
+    precision: Precision | None = None
+    device: str | None = None
+    watermark: bool | None = None
+    private: bool = False
+    version: int = REQUEST_VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """A Request in which nothing is left unsaid.
+
+    `steps` is the count that really runs (the `ldm` grid may hold more than were asked for).
+    `width` and `height` are the image's; `canvas_width` and `canvas_height` are what the U-Net
+    sees, rounded up to the multiple that it needs.  Sizes in pixels.
+    """
+
+    request: Request
+    sampler: str
+    schedule: str
+    steps: int
+    requested_steps: int
+    guidance: float
+    eta: float
+    strength: float
+    width: int
+    height: int
+    canvas_width: int
+    canvas_height: int
+    seed: int
+    count: int
+    batch: int
+    prediction: Prediction
+    watermark: bytes | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextEncoderConfig:
+    """CLIP text tower: `width / 64` heads in every published model."""
+
+    vocabulary: int
+    context_length: int
+    width: int
+    layers: int
+    heads: int
+    feed_width: int
+    activation: Literal["quick_gelu", "gelu"]
+
+    def __post_init__(self) -> None:
+        if self.heads < 1 or self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of {self.heads} heads")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderConfig:
+    """KL autoencoder: one width for each resolution, halving the size between two of them."""
+
+    in_channels: int
+    latent_channels: int
+    widths: tuple[int, ...]
+    blocks: int
+    norm_groups: int = 32
+
+    def __post_init__(self) -> None:
+        for width in self.widths:
+            if width % self.norm_groups:
+                raise ValueError(f"width {width} is not a multiple of {self.norm_groups} groups")
+
+    @property
+    def factor(self) -> int:
+        """Pixels per latent, along one side."""
+        return int(2 ** (len(self.widths) - 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNetConfig:
+    """Text-conditioned U-Net.  One entry of each tuple for a resolution, finest first.
+
+    `depths`: transformer blocks in each attention layer, 0 for no attention.
+    `self_attention`: False where the first attention of a block looks at the text as well.
+    `heads`: attention heads at each resolution (the last also serves the middle).
+    """
+
+    in_channels: int
+    out_channels: int
+    widths: tuple[int, ...]
+    blocks: int
+    depths: tuple[int, ...]
+    middle_depth: int
+    self_attention: tuple[bool, ...]
+    heads: tuple[int, ...]
+    context_width: int
+    norm_groups: int = 32
+
+    def __post_init__(self) -> None:
+        levels = len(self.widths)
+        for name in ("depths", "self_attention", "heads"):
+            given = len(getattr(self, name))
+            if given != levels:
+                raise ValueError(f"{name} has {given} entries, expected {levels}")
+        for width, heads in zip(self.widths, self.heads, strict=True):
+            if width % heads or width % self.norm_groups:
+                raise ValueError(
+                    f"width {width} is not a multiple of {heads} heads and {self.norm_groups} groups"
+                )
+
+    @property
+    def multiple(self) -> int:
+        """Latent sizes must be a multiple of this."""
+        return int(2 ** (len(self.widths) - 1))
+
+    @property
+    def time_width(self) -> int:
+        return 4 * self.widths[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDefaults:
+    """What a model's own metadata says should be used where the user says nothing."""
+
+    steps: int | None = None
+    sampler: str | None = None
+    schedule: str | None = None
+    guidance: float | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """What a checkpoint is, read from its header alone.
+
+    `prediction_reason` is the sentence shown to the user.  `native_width/height` in pixels.
+    `merges` is the model's own pruned tokenizer vocabulary, empty for CLIP's; `words` the words
+    that a small model knows, empty where it knows them all.  `preview` maps latents to colours:
+    one row (red, green, blue) a latent channel, then a row of offsets, in [-1, 1].
+    """
+
+    name: str
+    path: Path
+    family: Literal["sd1"]
+    task: Task
+    text_encoder: TextEncoderConfig
+    autoencoder: AutoencoderConfig
+    unet: UNetConfig
+    prediction: Prediction
+    prediction_reason: str
+    zero_terminal_snr: bool
+    latent_scale: float
+    native_width: int
+    native_height: int
+    parameters: int
+    stored_bytes: int
+    demonstration: bool = False
+    defaults: ModelDefaults = field(default_factory=ModelDefaults)
+    merges: tuple[str, ...] = field(default=(), repr=False)
+    words: tuple[str, ...] = field(default=(), repr=False)
+    preview: tuple[tuple[float, float, float], ...] = field(default=(), repr=False)
+
+    @property
+    def multiple(self) -> int:
+        """Sizes in pixels that the U-Net can take without padding are multiples of this."""
+        return self.autoencoder.factor * self.unet.multiple
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """One device, as measured: memory in bytes, `speed` in FLOP/s for each precision."""
+
+    device: str
+    name: str
+    cores: int
+    memory_total: int
+    memory_free: int
+    speed: Mapping[Precision, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a Request will be carried out, stated before anything runs.  Bytes and seconds."""
+
+    device: str
+    device_name: str
+    engine: str
+    precision: Precision
+    batch: int
+    steps: int
+    weight_bytes: int
+    peak_bytes: int
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Raster:
+    """RGB pixels, 8 bits a channel, row after row: `len(data) == width * height * 3`."""
+
+    width: int
+    height: int
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything needed to make one image again.  No local path stands in it.
+
+    `seed` is that of this very image; `sha256` values are lower-case hex.
+    """
+
+    task: Task
+    prompt: str
+    negative: str
+    seed: int
+    steps: int
+    sampler: str
+    schedule: str
+    guidance: float
+    eta: float
+    width: int
+    height: int
+    strength: float | None
+    input_sha256: str | None
+    model: str
+    model_sha256: str
+    prediction: Prediction
+    precision: Precision
+    engine: str
+    device: str
+    watermark: str | None
+    software: str
+    versions: Mapping[str, str]
+    version: int = RECIPE_VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """The first event: what will be made, and how."""
+
+    resolved: Resolved
+    plan: Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stepped:
+    """One denoising step of the images `first … first + images - 1` is done.
+
+    `step` counts from 1 to `steps`.  `previews` is empty unless previews were asked for.
+    """
+
+    first: int
+    images: int
+    step: int
+    steps: int
+    previews: tuple[Raster, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noted:
+    """One line that the user should know: cut words, a step down the memory ladder, …"""
+
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageDone:
+    """Image `index` of the request is finished: marked, with its recipe, not yet a file."""
+
+    index: int
+    seed: int
+    image: Raster
+    recipe: Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """The last event of a run that was not cancelled."""
+
+    images: int
+    seconds: float
+
+
+Event = Started | Stepped | Noted | ImageDone | Finished

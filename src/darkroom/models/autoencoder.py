@@ -1,0 +1,170 @@
+"""The KL autoencoder of latent diffusion (Rombach et al. 2022, 2112.10752, appendix G).
+
+Pixels are [B, 3, H, W] in [-1, 1]; latents [B, Z, H / f, W / f], not scaled.
+Letters: B batch, Z latent channels, f the factor (8 for Stable Diffusion), C width, T = H·W.
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from darkroom.contracts import AutoencoderConfig
+from darkroom.models.attention import attend
+
+
+class Autoencoder(nn.Module):
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        moments = 2 * config.latent_channels
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+        self.quant_conv = nn.Conv2d(moments, moments, 1)
+        self.post_quant_conv = nn.Conv2d(config.latent_channels, config.latent_channels, 1)
+
+    def moments(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of the posterior, each [B, Z, H / f, W / f]."""
+        mean, log_variance = self.quant_conv(self.encoder(pixels)).chunk(2, dim=1)
+        return mean, log_variance.clamp(-30, 20)
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """The mean of the posterior; its noise is far below what 8-bit pixels can show."""
+        return self.moments(pixels)[0]
+
+    def decode(self, latents: Tensor) -> Tensor:
+        out: Tensor = self.decoder(self.post_quant_conv(latents))
+        return out
+
+
+class Encoder(nn.Module):
+    """[B, 3, H, W] to [B, 2·Z, H / f, W / f]."""
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__()
+        widths, groups = config.widths, config.norm_groups
+        self.conv_in = nn.Conv2d(config.in_channels, widths[0], 3, padding=1)
+        self.down = nn.ModuleList(
+            EncoderLevel(before, width, config.blocks, groups, last=width_index == len(widths) - 1)
+            for width_index, (before, width) in enumerate(
+                zip((widths[0], *widths[:-1]), widths, strict=True)
+            )
+        )
+        self.middle = Middle(widths[-1], groups)
+        self.norm_out = nn.GroupNorm(groups, widths[-1], eps=1e-6)
+        self.conv_out = nn.Conv2d(widths[-1], 2 * config.latent_channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv_in(x)
+        for level in self.down:
+            x = level(x)
+        x = self.middle(x)
+        out: Tensor = self.conv_out(F.silu(self.norm_out(x)))
+        return out
+
+
+class Decoder(nn.Module):
+    """[B, Z, h, w] to [B, 3, f·h, f·w].  `up[0]` is the coarsest level."""
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__()
+        widths, groups = config.widths[::-1], config.norm_groups
+        self.conv_in = nn.Conv2d(config.latent_channels, widths[0], 3, padding=1)
+        self.middle = Middle(widths[0], groups)
+        self.up = nn.ModuleList(
+            DecoderLevel(
+                before, width, config.blocks + 1, groups, last=width_index == len(widths) - 1
+            )
+            for width_index, (before, width) in enumerate(
+                zip((widths[0], *widths[:-1]), widths, strict=True)
+            )
+        )
+        self.norm_out = nn.GroupNorm(groups, widths[-1], eps=1e-6)
+        self.conv_out = nn.Conv2d(widths[-1], config.in_channels, 3, padding=1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.middle(self.conv_in(z))
+        for level in self.up:
+            x = level(x)
+        out: Tensor = self.conv_out(F.silu(self.norm_out(x)))
+        return out
+
+
+class EncoderLevel(nn.Module):
+    """Residual blocks at one resolution, then half the size, except at the last level."""
+
+    def __init__(self, before: int, width: int, blocks: int, groups: int, *, last: bool) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            ResBlock(before if i == 0 else width, width, groups) for i in range(blocks)
+        )
+        self.downsample = None if last else nn.Conv2d(width, width, 3, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x)
+        if self.downsample is not None:
+            # The published weights were trained with padding on the right and below only.
+            x = self.downsample(F.pad(x, (0, 1, 0, 1)))
+        return x
+
+
+class DecoderLevel(nn.Module):
+    """Residual blocks at one resolution, then twice the size, except at the last level."""
+
+    def __init__(self, before: int, width: int, blocks: int, groups: int, *, last: bool) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            ResBlock(before if i == 0 else width, width, groups) for i in range(blocks)
+        )
+        self.upsample = None if last else nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x)
+        if self.upsample is not None:
+            x = self.upsample(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        return x
+
+
+class Middle(nn.Module):
+    def __init__(self, width: int, groups: int) -> None:
+        super().__init__()
+        self.block_1 = ResBlock(width, width, groups)
+        self.attention = SpatialAttention(width, groups)
+        self.block_2 = ResBlock(width, width, groups)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.block_2(self.attention(self.block_1(x)))
+        return out
+
+
+class ResBlock(nn.Module):
+    def __init__(self, before: int, width: int, groups: int) -> None:
+        super().__init__()
+        self.norm_1 = nn.GroupNorm(groups, before, eps=1e-6)
+        self.conv_1 = nn.Conv2d(before, width, 3, padding=1)
+        self.norm_2 = nn.GroupNorm(groups, width, eps=1e-6)
+        self.conv_2 = nn.Conv2d(width, width, 3, padding=1)
+        self.skip = nn.Identity() if before == width else nn.Conv2d(before, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv_1(F.silu(self.norm_1(x)))
+        y = self.conv_2(F.silu(self.norm_2(y)))
+        out: Tensor = self.skip(x) + y
+        return out
+
+
+class SpatialAttention(nn.Module):
+    """Self-attention of one head over all positions: [B, C, H, W] to [B, C, H, W]."""
+
+    def __init__(self, width: int, groups: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(groups, width, eps=1e-6)
+        self.to_q = nn.Linear(width, width)
+        self.to_k = nn.Linear(width, width)
+        self.to_v = nn.Linear(width, width)
+        self.to_out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(x).flatten(2).transpose(1, 2).unsqueeze(1)  # [B, 1, T, C]
+        y = self.to_out(attend(self.to_q(y), self.to_k(y), self.to_v(y)))
+        return x + y.squeeze(1).transpose(1, 2).unflatten(2, x.shape[2:])
