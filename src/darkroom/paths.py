@@ -1,0 +1,33 @@
+"""Where Darkroom keeps its files.  Asking creates nothing."""
+
+from pathlib import Path
+
+import platformdirs
+
+from darkroom import settings
+
+
+def models_folder() -> Path:
+    """Installed models (setting `models_folder`, environment `DARKROOM_MODELS_FOLDER`)."""
+    data = platformdirs.user_data_path("darkroom", appauthor=False)
+    return _chosen("models_folder") or data / "models"
+
+
+def cache_folder() -> Path:
+    """Facts that can be measured again (setting `cache_folder`)."""
+    return _chosen("cache_folder") or platformdirs.user_cache_path("darkroom", appauthor=False)
+
+
+def output_folder() -> Path:
+    """Finished images: `darkroom/` among the user's pictures.
+
+    Where there is no folder for pictures (a server, a container): `outputs/` in the working
+    directory.
+    """
+    pictures = platformdirs.user_pictures_path()
+    return pictures / "darkroom" if pictures.is_dir() else Path("outputs")
+
+
+def _chosen(name: str) -> Path | None:
+    value = settings.read(name)
+    return Path(str(value)).expanduser() if value else None

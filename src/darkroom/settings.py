@@ -1,0 +1,197 @@
+"""What a user may settle once for all: one table for flags, environment, file and docs.
+
+A value comes from the flag, else from the environment (`DARKROOM_STEPS=30`), else from the
+configuration file (`steps = 30`), else from the default here.  `None` means *not said*.
+"""
+
+import contextlib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import platformdirs
+
+from darkroom.errors import RequestError
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One row of the table.  `choices` is empty where any value of `type` may be meant."""
+
+    name: str
+    type: type[str] | type[int] | type[float] | type[bool]
+    default: Value
+    help: str
+    choices: tuple[str, ...] = ()
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def environment(self) -> str:
+        return "DARKROOM_" + self.name.upper()
+
+
+_ROWS = (
+    Setting(
+        name="model",
+        type=str,
+        default="mini",
+        help="Checkpoint to use: an installed model's name, or a file.",
+    ),
+    Setting(
+        name="negative",
+        type=str,
+        default="",
+        help="What the image should not show.",
+    ),
+    Setting(
+        name="steps",
+        type=int,
+        default=None,
+        help="Denoising steps. Not said: the model's own, else 20.",
+    ),
+    Setting(
+        name="sampler",
+        type=str,
+        default=None,
+        help="Sampler, such as ddim, euler, dpmpp_2m or 'DPM++ 2M Karras'.",
+    ),
+    Setting(
+        name="schedule",
+        type=str,
+        default=None,
+        help="Noise schedule, such as karras, normal or trailing. Not said: the sampler's own.",
+    ),
+    Setting(
+        name="guidance",
+        type=float,
+        default=None,
+        help="How strongly the prompt pulls. 1: no guidance. Not said: the model's own, else 7.5.",
+    ),
+    Setting(
+        name="batch",
+        type=int,
+        default=None,
+        help="Images made at once. It changes speed and memory, never an image.",
+    ),
+    Setting(
+        name="precision",
+        type=str,
+        default="auto",
+        choices=("auto", "fp32", "bf16", "fp16"),
+        help="Number format of the arithmetic.",
+    ),
+    Setting(
+        name="device",
+        type=str,
+        default="auto",
+        help="Where to compute: auto, cpu, cuda, cuda:1, mps or xpu.",
+    ),
+    Setting(
+        name="out",
+        type=str,
+        default=None,
+        help="Folder for the images, or one file (NAME.png). "
+        "Not said: darkroom/ among your pictures.",
+    ),
+    Setting(
+        name="format",
+        type=str,
+        default=None,
+        choices=("png", "jpeg", "webp"),
+        help="File format. Not said: as --out ends, else png.",
+    ),
+    Setting(
+        name="watermark",
+        type=bool,
+        default=None,
+        help="Invisible watermark. Not said: as the model's makers do.",
+    ),
+    Setting(
+        name="private",
+        type=bool,
+        default=False,
+        help="Leave prompt and settings out of the file. The AI mark stays.",
+    ),
+    Setting(
+        name="models_folder",
+        type=str,
+        default=None,
+        help="Where installed models lie.",
+    ),
+    Setting(
+        name="cache_folder",
+        type=str,
+        default=None,
+        help="Where facts that can be measured again are kept, such as checksums.",
+    ),
+)
+
+TABLE: Mapping[str, Setting] = {row.name: row for row in _ROWS}
+
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_NOUNS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def config_file() -> Path:
+    """The configuration file, whether it exists or not (`DARKROOM_CONFIG` names another)."""
+    if named := os.environ.get("DARKROOM_CONFIG"):
+        return Path(named).expanduser()
+    return platformdirs.user_config_path("darkroom", appauthor=False) / "config.toml"
+
+
+def read(name: str) -> Value:
+    """What environment, configuration file or the default say for `name`, in its type.
+
+    Raises:
+        RequestError: the value cannot be meant, or the configuration file is not TOML or
+            holds an unknown name.
+    """
+    setting = TABLE[name]
+    if (text := os.environ.get(setting.environment)) is not None:
+        return _parse(setting, text, setting.environment)
+    file = config_file()
+    written = _config(file)
+    if name in written:
+        return _parse(setting, written[name], f"{name} in {file}")
+    return setting.default
+
+
+def _config(file: Path) -> Mapping[str, object]:
+    try:
+        written = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise RequestError(
+            f"The configuration file {file} cannot be read: {error}.",
+            "Mend it, or move it away to use the defaults.",
+        ) from error
+    for name in written:
+        if name not in TABLE:
+            raise RequestError(
+                f"The configuration file {file} holds an unknown setting: {name}.",
+                "Known settings: " + ", ".join(TABLE) + ".",
+            )
+    return written
+
+
+def _parse(setting: Setting, given: object, where: str) -> Value:
+    """`given` in the setting's type; TOML gives typed values, the environment gives text."""
+    value = given
+    if isinstance(given, str) and setting.type is not str:
+        with contextlib.suppress(KeyError, ValueError):
+            value = _BOOLEANS[given.lower()] if setting.type is bool else setting.type(given)
+    if setting.type is float and type(value) is int:
+        value = float(value)
+    if type(value) is not setting.type or (setting.choices and value not in setting.choices):
+        wanted = " or ".join(setting.choices) or _NOUNS[setting.type]
+        raise RequestError(f"{where} is {given!r}.", f"Set it to {wanted}.")
+    return cast("Value", value)
