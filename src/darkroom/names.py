@@ -1,0 +1,192 @@
+"""The names of samplers and schedules, ours and those by which other programs know them.
+
+A new sampler is one entry of `_SAMPLERS`; lookup, messages, planning and the generated reference
+follow from it.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from darkroom.errors import RequestError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How the noise levels of a run are spaced.
+
+    `max_steps`: more would repeat timesteps of the 1000 that the models were trained on.
+    """
+
+    name: str
+    label: str
+    help: str
+    aliases: tuple[str, ...] = ()
+    max_steps: int = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampler:
+    """How one noise level leads to the next.
+
+    `schedule`: its own default, None where the model's or the house's default applies.
+    `schedules`: those it is defined on, None for all of them.
+    `uses_noise`: fresh noise enters at each step (at eta 0 `uses_eta` samplers draw none).
+    `predictions`: what the model may predict.
+    `evaluations`: U-Net evaluations a step, `extra_evaluations` once a run.
+    """
+
+    name: str
+    label: str
+    help: str
+    aliases: tuple[str, ...] = ()
+    schedule: str | None = None
+    schedules: tuple[str, ...] | None = None
+    uses_noise: bool = False
+    uses_eta: bool = False
+    predictions: tuple[str, ...] = ("eps", "v")
+    evaluations: int = 1
+    extra_evaluations: int = 0
+
+
+_SCHEDULES = (
+    Schedule(
+        name="ldm",
+        label="LDM",
+        help="every (1000 // steps)-th timestep from 1, as the first Stable Diffusion release",
+        max_steps=500,
+    ),
+    Schedule(
+        name="normal",
+        label="Normal",
+        help="timesteps evenly spaced from 999 to 0",
+        aliases=("uniform",),
+    ),
+    Schedule(
+        name="karras",
+        label="Karras",
+        help="sigmas evenly spaced in their 7th root (Karras et al. 2022, eq. 5)",
+        aliases=("k",),
+    ),
+    Schedule(
+        name="trailing",
+        label="Trailing",
+        help="timesteps evenly spaced, the noisiest included (Lin et al. 2023)",
+    ),
+    Schedule(
+        name="time_uniform",
+        label="Time uniform",
+        help="continuous time evenly spaced, as DPM-Solver's own code",
+    ),
+)
+
+_SAMPLERS = (
+    Sampler(
+        name="ddim",
+        label="DDIM",
+        help="deterministic at eta 0 (Song et al. 2020)",
+        schedule="ldm",
+        uses_noise=True,
+        uses_eta=True,
+    ),
+    Sampler(
+        name="plms",
+        label="PLMS",
+        help="linear multistep on eps (Liu et al. 2022)",
+        aliases=("pndm",),
+        schedule="ldm",
+        # Its Adams-Bashforth weights hold for evenly spaced timesteps and a model of eps.
+        schedules=("ldm",),
+        predictions=("eps",),
+        extra_evaluations=1,
+    ),
+    Sampler(
+        name="dpm_solver",
+        label="DPM-Solver++",
+        help="DPM-Solver++ 2M exactly as the first release runs it (Lu et al. 2022)",
+        aliases=("dpm", "dpm_solver_stability"),
+        schedule="time_uniform",
+        # On any other grid it would be dpmpp_2m.
+        schedules=("time_uniform",),
+    ),
+    Sampler(
+        name="euler",
+        label="Euler",
+        help="first order, no fresh noise (Karras et al. 2022)",
+        aliases=("k_euler",),
+    ),
+    Sampler(
+        name="euler_ancestral",
+        label="Euler a",
+        help="first order, fresh noise at each step",
+        aliases=("euler_a", "k_euler_a", "k_euler_ancestral"),
+        uses_noise=True,
+    ),
+    Sampler(
+        name="dpmpp_2m",
+        label="DPM++ 2M",
+        help="second-order multistep (Lu et al. 2022)",
+        aliases=("k_dpmpp_2m",),
+    ),
+)
+
+SCHEDULES: Mapping[str, Schedule] = {entry.name: entry for entry in _SCHEDULES}
+SAMPLERS: Mapping[str, Sampler] = {entry.name: entry for entry in _SAMPLERS}
+
+_SHOWN = 40  # characters of a wrong name that a message repeats
+
+
+def schedule_named(name: str) -> str:
+    """The canonical name of a schedule, given it, its label or an alias in any spelling.
+
+    RequestError names the nearest schedule and lists all.
+    """
+    known = _spellings(SCHEDULES)
+    found = known.get(_key(name))
+    if found is None:
+        raise _unknown("schedule", name, known, SCHEDULES)
+    return found
+
+
+def sampler_named(name: str) -> tuple[str, str | None]:
+    """Canonical names of a sampler and of the schedule that its name carries, if any.
+
+    Case, spaces, hyphens and underscores do not matter: `Euler a`, `k_euler_ancestral`.
+    A joint name is split: `DPM++ 2M Karras` is `("dpmpp_2m", "karras")`.
+    RequestError names the nearest sampler and lists all.
+    """
+    samplers = _spellings(SAMPLERS)
+    key = _key(name)
+    if key in samplers:
+        return samplers[key], None
+    for ending, schedule in _spellings(SCHEDULES).items():
+        if key.endswith(ending) and key.removesuffix(ending) in samplers:
+            return samplers[key.removesuffix(ending)], schedule
+    raise _unknown("sampler", name, samplers, SAMPLERS)
+
+
+def _key(name: str) -> str:
+    """What two spellings of a name have in common."""
+    return "".join(letter for letter in name.casefold() if letter not in " _-\t")
+
+
+def _spellings(entries: Mapping[str, Sampler] | Mapping[str, Schedule]) -> dict[str, str]:
+    """Every spelling's key, with the canonical name that it stands for."""
+
+    def pairs() -> Iterator[tuple[str, str]]:
+        for entry in entries.values():
+            for spelling in (entry.name, entry.label, *entry.aliases):
+                yield _key(spelling), entry.name
+
+    return dict(pairs())
+
+
+def _unknown(
+    kind: str, name: str, spellings: Mapping[str, str], entries: Mapping[str, object]
+) -> RequestError:
+    near = difflib.get_close_matches(_key(name[:_SHOWN]), spellings, n=1, cutoff=0.4)
+    nearest = f"; the nearest is {spellings[near[0]]}" if near else ""
+    shown = repr(name if len(name) <= _SHOWN else name[:_SHOWN] + "…")
+    return RequestError(
+        f"There is no {kind} {shown}{nearest}.", f"Choose one of {', '.join(entries)}."
+    )
