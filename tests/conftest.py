@@ -1,0 +1,44 @@
+"""What every test may rely on: no network, no home folder, the same examples each time."""
+
+import os
+import socket
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+hypothesis.settings.register_profile(
+    "darkroom",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("darkroom")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Settings of the person who runs the tests neither reach them nor are touched."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("DARKROOM_")]:
+            patch.delenv(name)
+        patch.setenv("DARKROOM_CONFIG", str(home / "config.toml"))
+        patch.setenv("DARKROOM_MODELS_FOLDER", str(home / "models"))
+        patch.setenv("DARKROOM_CACHE_FOLDER", str(home / "cache"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network() -> Iterator[None]:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise AssertionError(f"a test opened a connection: {args[1:]}")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", refuse)
+        patch.setattr(socket.socket, "connect_ex", refuse)
+        patch.setattr(socket, "getaddrinfo", refuse)
+        yield
