@@ -34,7 +34,7 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_network() -> Iterator[None]:
-    def refuse(*args: object, **kwargs: object) -> None:
+    def refuse(*args: object, **_: object) -> None:
         raise AssertionError(f"a test opened a connection: {args[1:]}")
 
     with pytest.MonkeyPatch.context() as patch:
