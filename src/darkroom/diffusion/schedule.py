@@ -1,0 +1,198 @@
+"""Noise levels: from a count of steps to sigmas, and how a latent enters and leaves a run.
+
+Sigma space: `x = x0 + sigma * n` with a signal of scale 1, so that the variance-preserving latent
+of the papers (and of the network) is `x / sqrt(1 + sigma²)`, and `sigma² = (1 - ᾱ) / ᾱ`.
+Timesteps count from 0 (least noise) to 999.  Sigmas are float64 on the CPU, descending.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from darkroom.timesteps import TIMESTEPS, encode_step, ldm_timesteps
+
+Interpolation = Literal["log_sigma", "log_alpha"]
+
+# Scaled-linear betas of every published v1 and v2 model (Rombach et al. 2112.10752, its code).
+_BETA_FIRST, _BETA_LAST = 0.00085, 0.012
+# An ᾱ of exactly 0 is an infinite sigma; the floor is the value that the field settled on.
+_ALPHA_FLOOR = 4.9e-8
+_KARRAS_RHO = 7.0
+
+# These three were defined in variance-preserving space, where a run starts from unit noise.
+_VP_SAMPLERS = frozenset({"ddim", "plms", "dpm_solver"})
+# These two take a noised image one grid point below the one at which it was made.
+_OFFSET_SAMPLERS = frozenset({"ddim", "plms"})
+
+
+def alphas_cumprod(zero_terminal_snr: bool = False) -> Tensor:
+    """The ᾱ of all 1000 timesteps: float64 [1000], falling from 0.99915 towards 0.
+
+    `zero_terminal_snr` shifts and scales √ᾱ so that the last is zero and the first unchanged
+    (Lin et al. 2305.08891, algorithm 1), then floors it to 4.9e-8.
+    """
+    betas = torch.linspace(_BETA_FIRST**0.5, _BETA_LAST**0.5, TIMESTEPS, dtype=torch.float64) ** 2
+    alphas = (1 - betas).cumprod(0)
+    if not zero_terminal_snr:
+        return alphas
+    roots = alphas.sqrt()
+    roots = (roots - roots[-1]) * roots[0] / (roots[0] - roots[-1])
+    return (roots**2).clamp(min=_ALPHA_FLOOR)
+
+
+def sigma_table(alphas: Tensor) -> Tensor:
+    """The sigma of each timestep, ascending: float64 of the shape of `alphas`."""
+    return ((1 - alphas) / alphas).sqrt()
+
+
+def sigma_at(t: Tensor, alphas: Tensor, interpolation: Interpolation = "log_sigma") -> Tensor:
+    """The sigma at timesteps `t` in [0, 999], which may lie between the table's; float64.
+
+    Between them log sigma is linear (k-diffusion), or log ᾱ (DPM-Solver's discrete schedule).
+    """
+    if interpolation == "log_alpha":
+        return sigma_table(_log_linear(alphas, t))
+    return _log_linear(sigma_table(alphas), t)
+
+
+def timestep_at(
+    sigma: Tensor, alphas: Tensor, interpolation: Interpolation = "log_sigma"
+) -> Tensor:
+    """The inverse of `sigma_at`: timesteps in [0, 999], float64; sigmas outside are clamped.
+
+    With `log_sigma` the table's own sigmas give exact integers.
+    """
+    if interpolation == "log_alpha":
+        return _log_linear_inverse(1 / alphas, 1 + sigma**2)
+    return _log_linear_inverse(sigma_table(alphas), sigma)
+
+
+def _log_linear(table: Tensor, t: Tensor) -> Tensor:
+    """`table` at real positions `t`, its logarithm linear in between, exact at integers."""
+    low = t.floor().clamp(0, len(table) - 1).long()
+    high = (low + 1).clamp(max=len(table) - 1)
+    return table[low] * (table[high] / table[low]) ** (t - low)
+
+
+def _log_linear_inverse(table: Tensor, values: Tensor) -> Tensor:
+    """The real positions of `values` in an ascending `table`, exact at its own values."""
+    low = (torch.searchsorted(table, values, right=True) - 1).clamp(0, len(table) - 2)
+    fraction = (values / table[low]).log() / (table[low + 1] / table[low]).log()
+    return low + fraction.clamp(0, 1)
+
+
+def _ldm(steps: int, alphas: Tensor) -> Tensor:
+    """The integer grid of the first release, down to timestep 0, not to sigma 0."""
+    return sigma_table(alphas)[[*reversed(ldm_timesteps(steps)), 0]]
+
+
+def _normal(steps: int, alphas: Tensor) -> Tensor:
+    """Timesteps evenly spaced from 999 to 0, then 0 (k-diffusion)."""
+    t = torch.linspace(TIMESTEPS - 1, 0, steps, dtype=torch.float64)
+    return _then_zero(sigma_at(t, alphas))
+
+
+def _karras(steps: int, alphas: Tensor) -> Tensor:
+    """The seventh root of sigma evenly spaced, then 0 (Karras et al. 2206.00364, eq. 5)."""
+    low, high = sigma_table(alphas)[[0, -1]] ** (1 / _KARRAS_RHO)
+    ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
+    return _then_zero((high + ramp * (low - high)) ** _KARRAS_RHO)
+
+
+def _trailing(steps: int, alphas: Tensor) -> Tensor:
+    """Timesteps evenly spaced from 999, then 0 (Lin et al. 2305.08891, section 3.3)."""
+    grid = [round(TIMESTEPS - i * TIMESTEPS / steps) - 1 for i in range(steps)]
+    return _then_zero(sigma_table(alphas)[grid])
+
+
+def _time_uniform(steps: int, alphas: Tensor) -> Tensor:
+    """Continuous time evenly spaced from 1 to 1/1000, where it ends (Lu et al. 2211.01095, code).
+
+    Time t in (0, 1] is timestep 1000 t - 1.
+    """
+    t = torch.linspace(1, 1 / TIMESTEPS, steps + 1, dtype=torch.float64)
+    return sigma_at((TIMESTEPS * t - 1).clamp(min=0), alphas, "log_alpha")
+
+
+def _then_zero(values: Tensor) -> Tensor:
+    return torch.cat([values, values.new_zeros(1)])
+
+
+SCHEDULES: Mapping[str, Callable[[int, Tensor], Tensor]] = {
+    "ldm": _ldm,
+    "normal": _normal,
+    "karras": _karras,
+    "trailing": _trailing,
+    "time_uniform": _time_uniform,
+}
+
+
+def sigmas(name: str, steps: int, alphas: Tensor) -> Tensor:
+    """The noise levels of a run, descending: float64 [n + 1] for n steps.
+
+    `ldm` may give more steps than asked for.  `ldm` and `time_uniform` end at the sigma of
+    timestep 0, the others at 0.  `alphas`: float64 [1000] of `alphas_cumprod`.
+    ValueError for fewer than one step, RequestError from `ldm` above 500.
+    """
+    if steps < 1:
+        raise ValueError(f"expected at least 1 step, got {steps}")
+    return SCHEDULES[name](steps, alphas)
+
+
+def interpolation(name: str) -> Interpolation:
+    """How a schedule reads the table between two timesteps, and so how a denoiser must."""
+    return "log_alpha" if name == "time_uniform" else "log_sigma"
+
+
+def start_from_noise(sampler: str, levels: Tensor, noise: Tensor) -> Tensor:
+    """The x of sigma space from which a run begins; `noise` is unit normal, [B, C, h, w].
+
+    `ddim`, `plms` and `dpm_solver` take the noise as the variance-preserving latent itself, as
+    the reference does; the others as pure noise of the first sigma, as k-diffusion does.
+    """
+    first = float(levels[0])
+    return noise * (math.hypot(1, first) if sampler in _VP_SAMPLERS else first)
+
+
+def start_from_image(
+    sampler: str,
+    levels: Tensor,
+    strength: float,
+    latent: Tensor,
+    noise: Tensor,
+    *,
+    requested_steps: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The x and the levels with which img2img begins: ([B, C, h, w], float64 [m + 1]).
+
+    `levels` are those of the whole run, `strength` is in [0, 1], `latent` the scaled latent
+    ([B or 1, C, h, w]), `noise` unit normal [B, C, h, w].  `requested_steps`: the steps that were
+    asked for, where the grid has more of them.  Without a step to run (m = 0) x is the latent.
+
+    With `ddim` and `plms` an image is noised to grid point `t_enc` (counted from the least noise)
+    and first evaluated at `t_enc - 1`: the reference encodes with one index and decodes with the
+    one below, and published pictures depend on it.  The variance-preserving latent stays what it
+    was made as.  The others begin at the level that they noise to, `levels[n - t_enc - 1]`.
+    """
+    n = len(levels) - 1
+    t_enc = encode_step(strength, n if requested_steps is None else requested_steps)
+    made = float(levels[n - t_enc - 1])
+    if sampler in _OFFSET_SAMPLERS and t_enc > 0:
+        read = float(levels[n - t_enc])
+        x = (latent + made * noise) * (math.hypot(1, read) / math.hypot(1, made))
+        return x, levels[n - t_enc :]
+    if sampler in _OFFSET_SAMPLERS or strength == 0:
+        return latent.expand_as(noise), levels.new_zeros(1)
+    return latent + made * noise, levels[n - t_enc - 1 :]
+
+
+def to_latent(x: Tensor, levels: Tensor) -> Tensor:
+    """The scaled latent that a finished run stands for: x at the last level, signal scale 1.
+
+    Divided by √(1 + σ²) where the last sigma is not 0: such a run ends in variance-preserving
+    space, slightly noisy, and the reference decodes that as it is.
+    """
+    return x / math.hypot(1, float(levels[-1]))
