@@ -82,6 +82,13 @@ _ROWS = (
         help="Images made at once. It changes speed and memory, never an image.",
     ),
     Setting(
+        name="prediction",
+        type=str,
+        default="auto",
+        choices=("auto", "eps", "v"),
+        help="What the checkpoint predicts. auto: as its file or its configuration says.",
+    ),
+    Setting(
         name="precision",
         type=str,
         default="auto",
@@ -147,14 +154,16 @@ def config_file() -> Path:
     return platformdirs.user_config_path("darkroom", appauthor=False) / "config.toml"
 
 
-def read(name: str) -> Value:
-    """What environment, configuration file or the default say for `name`, in its type.
+def read(name: str, said: Value = None) -> Value:
+    """`said` where it is not None, else what environment, file or the default say for `name`.
 
     Raises:
         RequestError: the value cannot be meant, or the configuration file is not TOML or
             holds an unknown name.
     """
     setting = TABLE[name]
+    if said is not None:
+        return _parse(setting, said, setting.flag)
     if (text := os.environ.get(setting.environment)) is not None:
         return _parse(setting, text, setting.environment)
     file = config_file()

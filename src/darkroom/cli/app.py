@@ -1,0 +1,76 @@
+"""The command `darkroom`: its groups, and the one place where errors become exit codes."""
+
+import errno
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from darkroom.cli import failure, generate, inspect, models
+
+
+class _Darkroom(TyperGroup):
+    """Renders every error below it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, Exception) as error:
+            if _for_typer(error):
+                raise
+            code = failure.tell(error, debug=ctx.meta.get("darkroom.debug", False))
+            raise typer.Exit(code) from error
+
+
+def _for_typer(error: BaseException) -> bool:
+    """Usage errors, exits and a reader that went away are Typer's to handle."""
+    if isinstance(error, OSError):
+        return error.errno == errno.EPIPE
+    return isinstance(error, typer.TyperException | typer.Exit | typer.Abort)
+
+
+app = typer.Typer(
+    cls=_Darkroom,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+    epilog="Lasting wishes: DARKROOM_MODEL, DARKROOM_DEVICE, … or a configuration file; "
+    "see docs/reference.md.",
+)
+app.command()(generate.txt2img)
+app.command()(generate.img2img)
+app.command()(inspect.inspect)
+app.add_typer(models.app)
+
+
+def _print_version(*, value: bool) -> None:
+    if value:
+        from darkroom import __version__
+
+        typer.echo(f"darkroom {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def darkroom(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the version and stop.",
+            is_eager=True,
+            callback=lambda value: _print_version(value=value),
+        ),
+    ] = False,
+) -> None:
+    """Make images with Stable Diffusion on your own computer.
+
+    Example: darkroom txt2img "a hamster on a blue background"
+    """
+
+
+def main() -> None:
+    """Entry point of the command `darkroom`."""
+    app(prog_name="darkroom")

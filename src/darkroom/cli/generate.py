@@ -1,0 +1,53 @@
+"""The commands that make images."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from darkroom.cli.flags import IMAGE, Flags, takes_flags
+
+
+@takes_flags
+def txt2img(
+    prompt: Annotated[
+        str | None, typer.Argument(help="What the image should show.", show_default=False)
+    ] = None,
+    *,
+    flags: Flags,
+) -> None:
+    """Make images from a prompt.
+
+    Example: darkroom txt2img "a hamster on a blue background" --count 3 --seed 7
+    """
+    from darkroom.cli import carry_out, wishes
+
+    carry_out.carry_out(wishes.requests(flags, prompt=prompt), flags)
+
+
+@takes_flags
+def img2img(
+    image: Annotated[Path, typer.Argument(help="The image to start from.", show_default=False)],
+    prompt: Annotated[
+        str | None, typer.Argument(help="What the image should show.", show_default=False)
+    ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            help="How much may change: 0 nothing, 1 everything. Not said: 0.75.",
+            rich_help_panel=IMAGE,
+            metavar="X",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    flags: Flags,
+) -> None:
+    """Make images from an image and a prompt.
+
+    Example: darkroom img2img sketch.png "a red sports car" --strength 0.6
+    """
+    from darkroom.cli import carry_out, wishes
+
+    wanted = wishes.requests(flags, prompt=prompt, image=image, strength=strength)
+    carry_out.carry_out(wanted, flags)

@@ -1,0 +1,87 @@
+"""What is told on stderr while images are made: a bar on a terminal, else a line now and then."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+class Progress(Protocol):
+    """Told of what happens; says what a person wants to know of it."""
+
+    def say(self, line: str) -> None:
+        """One line of talk."""
+
+    def step(self, done: int, of: int, line: str) -> None:
+        """`done` of `of` parts of the whole work are done; `line` says it in words."""
+
+
+class Quiet:
+    """Says nothing."""
+
+    def say(self, line: str) -> None:
+        """Say nothing."""
+
+    def step(self, done: int, of: int, line: str) -> None:
+        """Say nothing."""
+
+
+class Lines:
+    """For logs and pipes: whole lines, not too many."""
+
+    def __init__(self) -> None:
+        self.started = self.spoken = time.monotonic()
+
+    def say(self, line: str) -> None:
+        """One line of talk."""
+        print(line, file=sys.stderr, flush=True)
+
+    def step(self, done: int, of: int, line: str) -> None:
+        """A line every few seconds, with the time that is left."""
+        now = time.monotonic()
+        if now - self.spoken < SECONDS_BETWEEN_LINES:
+            return
+        self.spoken = now
+        left = (now - self.started) / done * (of - done)
+        self.say(f"{line}, {left:.0f} s left")
+
+
+class Bar:
+    """For a terminal: a bar with the time that is left; talk scrolls by above it."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeRemainingColumn(compact=True),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self.task = self.bar.add_task("Loading the model", total=None)
+
+    def say(self, line: str) -> None:
+        """One line of talk."""
+        self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def step(self, done: int, of: int, line: str) -> None:
+        """Move the bar."""
+        self.bar.update(self.task, completed=done, total=of, description=line)
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[Progress]:
+    """The progress that fits what stderr is."""
+    if quiet:
+        yield Quiet()
+    elif sys.stderr is not None and sys.stderr.isatty():
+        bar = Bar()
+        with bar.bar:
+            yield bar
+    else:
+        yield Lines()
