@@ -12,6 +12,8 @@ from darkroom.models.attention import attend
 
 
 class Autoencoder(nn.Module):
+    """Encoder and decoder with the two 1 × 1 convolutions between them."""
+
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
         self.config = config
@@ -126,6 +128,8 @@ class DecoderLevel(nn.Module):
 
 
 class Middle(nn.Module):
+    """At the coarsest resolution, where attention is affordable: [B, C, h, w]."""
+
     def __init__(self, width: int, groups: int) -> None:
         super().__init__()
         self.block_1 = ResBlock(width, width, groups)
@@ -138,6 +142,8 @@ class Middle(nn.Module):
 
 
 class ResBlock(nn.Module):
+    """Two convolutions and a way round them: [B, before, H, W] to [B, width, H, W]."""
+
     def __init__(self, before: int, width: int, groups: int) -> None:
         super().__init__()
         self.norm_1 = nn.GroupNorm(groups, before, eps=1e-6)
@@ -167,4 +173,5 @@ class SpatialAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.norm(x).flatten(2).transpose(1, 2).unsqueeze(1)  # [B, 1, T, C]
         y = self.to_out(attend(self.to_q(y), self.to_k(y), self.to_v(y)))
-        return x + y.squeeze(1).transpose(1, 2).unflatten(2, x.shape[2:])
+        out: Tensor = x + y.squeeze(1).transpose(1, 2).reshape(x.shape)
+        return out

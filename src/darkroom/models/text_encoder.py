@@ -3,6 +3,8 @@
 Letters: B batch, T tokens, W width, H heads, D width of a head.
 """
 
+from collections.abc import Callable, Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -49,6 +51,8 @@ class TextBlock(nn.Module):
 
 
 class CausalAttention(nn.Module):
+    """Self-attention in which no token sees a later one: [B, T, W] to [B, T, W]."""
+
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
@@ -59,7 +63,7 @@ class CausalAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         def split(y: Tensor) -> Tensor:  # [B, T, H·D] to [B, H, T, D]
-            return y.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            return y.reshape(*y.shape[:2], self.heads, -1).transpose(1, 2)
 
         y = attend(split(self.to_q(x)), split(self.to_k(x)), split(self.to_v(x)), causal=True)
         out: Tensor = self.to_out(y.transpose(1, 2).flatten(2))
@@ -71,4 +75,7 @@ def quick_gelu(x: Tensor) -> Tensor:
     return x * torch.sigmoid(1.702 * x)
 
 
-ACTIVATIONS = {"quick_gelu": quick_gelu, "gelu": F.gelu}
+ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "quick_gelu": quick_gelu,
+    "gelu": F.gelu,
+}

@@ -138,6 +138,8 @@ class Block(nn.Module):
 
 
 class Middle(nn.Module):
+    """The coarsest resolution once more, with attention whatever its level has."""
+
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         width = config.widths[-1]
@@ -186,7 +188,8 @@ class SpatialTransformer(nn.Module):
         y = self.proj_in(self.norm(x).flatten(2).transpose(1, 2))  # [B, T, C]
         for block in self.blocks:
             y = block(y, context)
-        return x + self.proj_out(y).transpose(1, 2).unflatten(2, x.shape[2:])
+        out: Tensor = x + self.proj_out(y).transpose(1, 2).reshape(x.shape)
+        return out
 
 
 class TransformerBlock(nn.Module):
@@ -227,7 +230,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         def split(y: Tensor) -> Tensor:  # [B, T, N·D] to [B, N, T, D]
-            return y.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            return y.reshape(*y.shape[:2], self.heads, -1).transpose(1, 2)
 
         y = attend(split(self.to_q(x)), split(self.to_k(context)), split(self.to_v(context)))
         out: Tensor = self.to_out(y.transpose(1, 2).flatten(2))

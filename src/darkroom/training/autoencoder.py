@@ -1,0 +1,86 @@
+"""Training the autoencoder: sharp without a perceptual network.
+
+L1 on pixels plus L1 on their gradients at three scales keeps edges; a mean KL term, small,
+keeps the latents compact enough for diffusion to learn.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from darkroom.contracts import AutoencoderConfig
+from darkroom.models.autoencoder import Autoencoder
+from darkroom.training.scenes import Painter, training_scene
+
+GRADIENT_WEIGHT = 0.5
+KL_WEIGHT = 2e-3
+
+
+def autoencoder_loss(
+    model: Autoencoder, painter: Painter, *, seed: int, batch: int, side: int
+) -> Callable[[int, torch.Generator], Tensor]:
+    """The loss of batch `n`: `batch` new scenes of `side` × `side` pixels."""
+
+    def loss(step: int, generator: torch.Generator) -> Tensor:
+        pixels = scene_batch(painter, seed, range(step * batch, (step + 1) * batch), side)
+        with torch.autocast("cpu", torch.bfloat16):
+            mean, log_variance = model.moments(pixels)
+            noise = torch.randn(mean.shape, generator=generator)
+            decoded = model.decode(mean + (0.5 * log_variance).exp() * noise)
+        decoded, mean, log_variance = decoded.float(), mean.float(), log_variance.float()
+        kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+        return (
+            (decoded - pixels).abs().mean()
+            + GRADIENT_WEIGHT * gradient_difference(decoded, pixels)
+            + KL_WEIGHT * kl
+        )
+
+    return loss
+
+
+def scene_batch(painter: Painter, seed: int, indices: range, side: int) -> Tensor:
+    """Training scenes as pixels [B, 3, side, side] in [-1, 1]."""
+    images = np.stack([painter.paint(training_scene(seed, i), side) for i in indices])
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def gradient_difference(a: Tensor, b: Tensor) -> Tensor:
+    """Mean L1 distance of horizontal and vertical differences at full, half and quarter size."""
+    difference, total = a - b, torch.zeros(())
+    for _ in range(3):
+        total = total + difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean()
+        difference = F.avg_pool2d(difference, 2)
+    return total
+
+
+@torch.no_grad()
+def normalise_latents(model: Autoencoder, pixels: Tensor, latent_scale: float) -> None:
+    """Fold a factor into the two 1 × 1 convolutions so that scaled latents have deviation 1.
+
+    The published layout fixes `latent_scale`; what the training found is free up to a factor.
+    """
+    factor = 1 / (latent_scale * model.encode(pixels).std())
+    mean_weight, _ = model.quant_conv.weight.chunk(2)
+    bias = model.quant_conv.bias
+    assert bias is not None
+    mean_bias, log_variance_bias = bias.chunk(2)
+    mean_weight *= factor
+    mean_bias *= factor
+    log_variance_bias += 2 * factor.log()
+    model.post_quant_conv.weight /= factor
+
+
+def psnr(a: Tensor, b: Tensor) -> float:
+    """Peak signal-to-noise ratio in dB of pixels in [-1, 1]."""
+    return float(10 * torch.log10(4 / (a - b).square().mean()))
+
+
+def new_autoencoder(config: AutoencoderConfig, seed: int) -> Autoencoder:
+    """An untrained autoencoder that begins by decoding everything to middle grey."""
+    torch.manual_seed(seed)
+    model = Autoencoder(config)
+    nn.init.zeros_(model.decoder.conv_out.weight)
+    return model

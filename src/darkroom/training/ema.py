@@ -1,0 +1,30 @@
+"""Exponential moving average of weights."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Ema:
+    """Averages a module's parameters; the decay grows as (1 + n) / (10 + n) up to `decay`.
+
+    The warm-up is the one that latent diffusion was trained with: without it the first, random
+    weights would weigh on the average for thousands of steps.
+    """
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.weights = {name: p.detach().clone() for name, p in module.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, step: int) -> None:
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, parameter in module.named_parameters():
+            self.weights[name].lerp_(parameter, 1 - decay)
+
+    @torch.no_grad()
+    def copy_to(self, module: nn.Module) -> None:
+        for name, parameter in module.named_parameters():
+            parameter.copy_(self.weights[name])
+
+    def load(self, weights: dict[str, Tensor]) -> None:
+        self.weights = weights
