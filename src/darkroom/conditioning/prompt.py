@@ -1,0 +1,49 @@
+"""From words to the embedding that steers the U-Net."""
+
+import torch
+from torch import Tensor
+
+from darkroom.contracts import ModelSpec
+from darkroom.models.text_encoder import TextEncoder
+from darkroom.text.tokenizer import Tokenizer, unknown_words
+
+_NAMED = 6  # unknown words that are told by name: the line shall stay a line
+
+
+def tokenizer_of(spec: ModelSpec) -> Tokenizer:
+    """The model's own vocabulary where it brings one, else CLIP's."""
+    length = spec.text_encoder.context_length
+    if spec.merges:
+        return Tokenizer(merges=spec.merges, context_length=length)
+    return Tokenizer.clip(context_length=length)
+
+
+def embed(prompt: str, tokenizer: Tokenizer, text_encoder: TextEncoder) -> Tensor:
+    """The prompt's embedding [1, T, W], on the text encoder's device and in its precision.
+
+    Words beyond the context length take no part; `remarks` names them.
+    """
+    device = text_encoder.position_embedding.weight.device
+    ids = torch.tensor([tokenizer.chunk(prompt).ids], dtype=torch.int64, device=device)
+    out: Tensor = text_encoder(ids)
+    return out
+
+
+def remarks(prompt: str, what: str, spec: ModelSpec, tokenizer: Tokenizer) -> tuple[str, ...]:
+    """What the user should know about `prompt`, one line each.
+
+    `what` is how the prompt is called: *prompt* or *negative prompt*.  Told are the words beyond
+    the limit and, for a small model, the words that it does not know and the nearest that it does.
+    """
+    lines = []
+    if cut := tokenizer.chunk(prompt).cut:
+        lines.append(f"The {what} is too long for the model, which does not see: {cut}")
+    if spec.words and (unknown := unknown_words(prompt, frozenset(spec.words))):
+        named = [f"“{word}”" + (f" (near: “{near}”)" if near else "") for word, near in unknown]
+        more = ["…"] if len(named) > _NAMED else []
+        lines.append(
+            f"{spec.name} is a small demonstration and does not know "
+            f"{', '.join(named[:_NAMED] + more)}. "
+            "A published checkpoint does: give its file to --model."
+        )
+    return tuple(lines)
