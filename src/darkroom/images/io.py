@@ -12,19 +12,28 @@ import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageCms
 
-from darkroom.contracts import Raster
+from darkroom.contracts import Raster, Recipe
 from darkroom.errors import ImageError, OutputError
-from darkroom.images import screening
+from darkroom.images import metadata, screening
+from darkroom.images.provenance import Mark
 
+Format = Literal["png", "jpeg", "webp"]
 Pixels = NDArray[np.uint8]
 
 # What systems and file systems without hard links answer.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
+
+_ENCODER: dict[Format, dict[str, Any]] = {
+    "png": {},
+    "jpeg": {"quality": 95, "subsampling": 0},
+    "webp": {"lossless": True},
+}
 
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -84,21 +93,7 @@ def read(data: bytes, name: str = "The image") -> ReadImage:
     not such an image, or is damaged, or larger than `screening` allows.
     """
     image, frames = open_screened(data, name)
-    notes = []
-    if frames > 1:
-        notes.append(f"The file holds {frames} frames; the first was taken.")
-    if image.format in {"PNG", "TIFF"} and ";16" in str(getattr(image, "tile", "")):
-        notes.append("Its 16 bits a channel were reduced to 8.")
-    load(image, name)
-    try:
-        pixels, alpha = _normalise(image, notes)
-    except Exception as error:
-        # Pillow has no conversion from this colour space; it says so in many ways.
-        raise ImageError(
-            f"{name} stores its colours in a way that cannot be read ({image.mode}).",
-            "Save it as 8-bit RGB and try again.",
-        ) from error
-    return ReadImage(pixels=pixels, mask=alpha, notes=tuple(notes))
+    return normalise(image, frames, name)
 
 
 def open_screened(data: bytes, name: str = "The image") -> tuple[Image.Image, int]:
@@ -126,15 +121,28 @@ def open_screened(data: bytes, name: str = "The image") -> tuple[Image.Image, in
     return image, frames
 
 
-def load(image: Image.Image, name: str = "The image") -> None:
-    """Decode the pixels of an opened image, or raise ImageError."""
+def normalise(image: Image.Image, frames: int, name: str = "The image") -> ReadImage:
+    """Decode what `open_screened` opened, as `read` describes."""
+    notes = []
+    if frames > 1:
+        notes.append(f"The file holds {frames} frames; the first was taken.")
+    if image.format in {"PNG", "TIFF"} and ";16" in str(getattr(image, "tile", "")):
+        notes.append("Its 16 bits a channel were reduced to 8.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image.load()
     except Exception as error:
         raise screening.damaged(name, "its pixels are cut off or cannot be decoded") from error
-    screening.check_size(*image.size, name)
+    try:
+        pixels, alpha = _upright_srgb(image, notes)
+    except Exception as error:
+        # Pillow has no conversion from this colour space; it says so in many ways.
+        raise ImageError(
+            f"{name} stores its colours in a way that cannot be read ({image.mode}).",
+            "Save it as 8-bit RGB and try again.",
+        ) from error
+    return ReadImage(pixels=pixels, mask=alpha, notes=tuple(notes))
 
 
 def fit(pixels: Pixels, width: int, height: int) -> Pixels:
@@ -168,6 +176,20 @@ def from_pil(image: Image.Image) -> Raster:
     """A raster of any image of Pillow that converts to RGB."""
     rgb = image.convert("RGB")
     return Raster(width=rgb.width, height=rgb.height, data=rgb.tobytes())
+
+
+def encode(
+    raster: Raster, file_format: Format = "png", *, mark: Mark, recipe: Recipe | None = None
+) -> bytes:
+    """An image file that says how it came about: always its mark, and its recipe unless None.
+
+    PNG and WebP keep every pixel; JPEG is written at quality 95 without colour subsampling.
+    OutputError where a recipe is longer than a JPEG can carry.
+    """
+    buffer = io.BytesIO()
+    arguments = _ENCODER[file_format] | metadata.save_arguments(file_format, mark, recipe)
+    to_pil(raster).save(buffer, file_format.upper(), **arguments)
+    return buffer.getvalue()
 
 
 def make_folder(folder: Path) -> None:
@@ -227,7 +249,7 @@ def write_next(folder: Path, pattern: str, data: bytes, *, first: int = 0) -> Pa
             return path
 
 
-def _normalise(image: Image.Image, notes: list[str]) -> tuple[Pixels, Pixels | None]:
+def _upright_srgb(image: Image.Image, notes: list[str]) -> tuple[Pixels, Pixels | None]:
     """Upright sRGB pixels and the mask of a decoded image."""
     if image.mode in {"F", "I"}:
         raise ValueError("values without a known range")
@@ -275,14 +297,14 @@ def _orientation(image: Image.Image) -> int:
     return orientation
 
 
-def _to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
+def _to_srgb(image: Image.Image, profile: object, notes: list[str]) -> Image.Image:
     """RGB pixels, through the embedded colour profile where it is one and fits."""
     if image.mode == "CMYK":
         notes.append("Its CMYK colours were converted to RGB.")
         if image.format in {"JPEG", "MPO"} and "adobe" not in image.info:
             # Only Adobe's files store ink inverted; Pillow turns all of them round.
             image = ImageChops.invert(image)
-    if profile and image.mode in {"RGB", "L", "CMYK"}:
+    if isinstance(profile, bytes) and image.mode in {"RGB", "L", "CMYK"}:
         try:
             return _through_profile(image, profile, notes)
         except (ImageCms.PyCMSError, OSError, ValueError):

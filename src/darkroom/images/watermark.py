@@ -137,10 +137,9 @@ def _inverse_haar(low: Plane, across: Plane, down: Plane, diagonal: Plane) -> Pl
     height, width = low.shape
     upper = np.empty((height, 2 * width))
     lower = np.empty((height, 2 * width))
-    for half, even, odd in ((upper, low, across), (lower, down, diagonal)):
-        even, odd = _HALF * even, _HALF * odd
-        half[:, 0::2] = even + odd
-        half[:, 1::2] = even - odd
+    for half, mean, change in ((upper, low, across), (lower, down, diagonal)):
+        half[:, 0::2] = _HALF * mean + _HALF * change
+        half[:, 1::2] = _HALF * mean - _HALF * change
     upper, lower = _HALF * upper, _HALF * lower
     plane = np.empty((2 * height, 2 * width))
     plane[0::2] = upper + lower
@@ -165,4 +164,5 @@ def _put_blocks(band: Plane, blocks: Plane) -> None:
 
 def _strongest(blocks: Plane) -> NDArray[np.intp]:
     """Place of the largest magnitude in each block, the mean excepted: [blocks, 1]."""
-    return np.argmax(np.abs(blocks[:, 1:]), axis=1)[:, None] + 1
+    at: NDArray[np.intp] = np.argmax(np.abs(blocks[:, 1:]), axis=1, keepdims=True) + 1
+    return at

@@ -1,0 +1,242 @@
+"""Recipes as text: ours, from which an image can be made again, and the one other tools read.
+
+Ours is a JSON object under the key `darkroom`.  The other is the `parameters` text of the
+AUTOMATIC1111 web UI, which most galleries and tools of the field understand.  PNG carries both as
+text chunks; JPEG and WebP carry `parameters` in the EXIF user comment and ours in the XMP packet.
+"""
+
+import json
+import re
+import sys
+import types
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from PIL import Image, PngImagePlugin
+
+from darkroom import names
+from darkroom.contracts import RECIPE_VERSION, Recipe
+from darkroom.errors import ImageError, OutputError
+from darkroom.images import provenance
+
+RECIPE_KEY = "darkroom"
+PARAMETERS_KEY = "parameters"
+_XMP_KEY = "XML:com.adobe.xmp"
+_EXIF_IFD = 0x8769
+_USER_COMMENT = 0x9286
+
+_MAX_TEXT = 2**20
+_JPEG_SEGMENT = 65_000  # a segment holds 65,533 bytes, its own header included
+_DAMAGED_HINT = "The image itself may be fine; only its recipe cannot be used."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """An A1111 `parameters` text, taken apart.  `settings` as written: `{"Steps": "20", …}`."""
+
+    prompt: str
+    negative: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carried:
+    """What a file carries beside its pixels, unread: the two recipes and the XMP packet."""
+
+    recipe: str | None
+    parameters: str | None
+    xmp: bytes | None
+
+
+def to_json(recipe: Recipe) -> str:
+    """A recipe as one JSON object in ASCII, its version first."""
+    values = {entry.name: getattr(recipe, entry.name) for entry in fields(recipe)}
+    values["versions"] = dict(recipe.versions)
+    return json.dumps({"version": values.pop("version"), **values}, allow_nan=False)
+
+
+def from_json(text: str) -> Recipe:
+    """The recipe that `to_json` wrote.
+
+    ImageError for anything else: not JSON, of another version, a key missing, unknown or twice, a
+    value of the wrong type, or more than a mebibyte of text.
+    """
+    if len(text) > _MAX_TEXT:
+        raise ImageError("The recipe is longer than any recipe.", _DAMAGED_HINT)
+    try:
+        values = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise ImageError("The recipe is damaged: it is not JSON.", _DAMAGED_HINT) from error
+    if not isinstance(values, dict):
+        raise ImageError("The recipe is damaged: it is not a JSON object.", _DAMAGED_HINT)
+    version = values.get("version")
+    if type(version) is int and version > RECIPE_VERSION:
+        raise ImageError(
+            f"The recipe is of version {version}, which is newer than this program.",
+            "Install a newer Darkroom.",
+        )
+    hints = get_type_hints(Recipe)
+    if values.keys() != hints.keys() or version != RECIPE_VERSION:
+        odd = sorted(values.keys() ^ hints.keys()) or ["version"]
+        raise ImageError(
+            f"The recipe is damaged: {odd[0][:40]!r} is missing or unknown.", _DAMAGED_HINT
+        )
+    for name, hint in hints.items():
+        if not _fits(values[name], hint):
+            raise ImageError(
+                f"The recipe is damaged: the value of {name!r} is of another kind.", _DAMAGED_HINT
+            )
+        if hint is float:
+            values[name] = float(values[name])
+    if values["strength"] is not None:
+        values["strength"] = float(values["strength"])
+    return Recipe(**values)
+
+
+def to_parameters(recipe: Recipe) -> str:
+    """The `parameters` text of a recipe: prompt, negative prompt, and one line of settings."""
+    settings: dict[str, object] = {
+        "Steps": recipe.steps,
+        "Sampler": _label(names.SAMPLERS, recipe.sampler),
+        "Schedule type": _label(names.SCHEDULES, recipe.schedule),
+        "CFG scale": _number(recipe.guidance),
+        "Seed": recipe.seed,
+        "Size": f"{recipe.width}x{recipe.height}",
+        "Model hash": recipe.model_sha256[:10],
+        "Model": recipe.model,
+    }
+    if recipe.strength is not None:
+        settings["Denoising strength"] = _number(recipe.strength)
+    settings["Version"] = recipe.software
+    lines = [recipe.prompt]
+    if recipe.negative:
+        lines.append(f"Negative prompt: {recipe.negative}")
+    lines.append(", ".join(f"{key}: {_quoted(str(value))}" for key, value in settings.items()))
+    # A lone surrogate, which JSON can carry, has no UTF-8.
+    return "\n".join(lines).strip().encode("utf-8", "replace").decode("utf-8")
+
+
+# A setting's key is short; without that bound a long hostile line would take quadratic time.
+_SETTING = re.compile(r'(\w[\w \-/]{1,60}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+_NEGATIVE = "Negative prompt:"
+
+
+def from_parameters(text: str) -> Parameters:
+    """Take an A1111 `parameters` text apart, by the rules of its own reader.
+
+    The last line counts as settings where it holds at least three; a longer text than a mebibyte
+    is cut.
+    """
+    lines = text[:_MAX_TEXT].strip().split("\n")
+    found = _SETTING.findall(lines[-1])
+    if len(found) >= 3:
+        lines.pop()
+    settings = {key: _unquoted(value) for key, value in found} if len(found) >= 3 else {}
+    prompt: list[str] = []
+    negative: list[str] = []
+    part = prompt
+    for line in map(str.strip, lines):
+        if line.startswith(_NEGATIVE):
+            part = negative
+        part.append(line.removeprefix(_NEGATIVE).strip() if part is negative else line)
+    return Parameters(
+        prompt="\n".join(prompt), negative="\n".join(negative).strip(), settings=settings
+    )
+
+
+def save_arguments(
+    file_format: str, mark: provenance.Mark, recipe: Recipe | None
+) -> dict[str, Any]:
+    """Pillow's arguments that put mark and recipe in their places of `png`, `jpeg` or `webp`.
+
+    OutputError where a recipe is longer than a JPEG can carry.
+    """
+    ours = "" if recipe is None else to_json(recipe)
+    theirs = "" if recipe is None else to_parameters(recipe)
+    if file_format == "png":
+        chunks = PngImagePlugin.PngInfo()
+        chunks.add_itxt(_XMP_KEY, provenance.to_xmp(mark).decode())
+        if recipe is not None:
+            chunks.add_itxt(RECIPE_KEY, ours)
+            # As A1111 does: tEXt for Latin-1, which every reader knows, iTXt for the rest.
+            chunks.add_text(PARAMETERS_KEY, theirs)
+        return {"pnginfo": chunks}
+    arguments: dict[str, Any] = {"xmp": provenance.to_xmp(mark, ours)}
+    if recipe is not None:
+        exif = Image.Exif()
+        exif.get_ifd(_EXIF_IFD)[_USER_COMMENT] = b"UNICODE\0" + theirs.encode("utf-16-be")
+        arguments["exif"] = exif.tobytes()
+    if file_format == "jpeg" and max(map(len, arguments.values())) > _JPEG_SEGMENT:
+        raise OutputError(
+            "The recipe is longer than a JPEG can carry.", "Use --format png, or --private."
+        )
+    return arguments
+
+
+def carried(image: Image.Image) -> Carried:
+    """The recipes and the XMP packet of an image that Pillow has opened and decoded."""
+    recipe, parameters, xmp = (image.info.get(key) for key in (RECIPE_KEY, PARAMETERS_KEY, "xmp"))
+    packet = xmp if isinstance(xmp, bytes) else None
+    if recipe is None and packet is not None:
+        recipe = provenance.recipe_in(packet)
+    if parameters is None:
+        parameters = _user_comment(image)
+    return Carried(recipe=recipe, parameters=parameters, xmp=packet)
+
+
+def _user_comment(image: Image.Image) -> str | None:
+    comment: object = None
+    with suppress(Exception):  # damaged EXIF data show in many ways
+        comment = image.getexif().get_ifd(_EXIF_IFD).get(_USER_COMMENT)
+    if not isinstance(comment, bytes) or not comment.startswith(b"UNICODE\0"):
+        return None
+    return comment[8:].decode("utf-16-be", "replace")
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise ValueError("a key stands there twice")
+    return values
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _fits(value: object, hint: object) -> bool:
+    """Whether a JSON value is of a field's type."""
+    origin = get_origin(hint)
+    if origin is Literal:
+        return isinstance(value, str) and value in get_args(hint)
+    if origin in {Union, types.UnionType}:
+        return any(_fits(value, one) for one in get_args(hint))
+    if origin is Mapping:
+        return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+    if hint is float:
+        # Written so that NaN and integers beyond every float fail.
+        return type(value) in {int, float} and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
+    return type(value) is hint
+
+
+def _label(entries: Mapping[str, names.Sampler] | Mapping[str, names.Schedule], name: str) -> str:
+    entry = entries.get(name)
+    return name if entry is None else entry.label
+
+
+def _number(value: float) -> str:
+    """The shortest decimal, without a point where there is nothing behind it."""
+    return repr(value).removesuffix(".0")
+
+
+def _quoted(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False) if re.search(r"[,:\n]", value) else value
+
+
+def _unquoted(value: str) -> str:
+    if value.startswith('"') and value.endswith('"'):
+        with suppress(ValueError):
+            return str(json.loads(value))
+    return value.strip()
