@@ -1,0 +1,68 @@
+"""Normal data have an exact denoiser and an exact solution: samplers must run into it.
+
+For x0 ~ N(m, s²) the denoised image is (s² x + σ² m) / (s² + σ²), and the probability-flow ODE
+carries (x - m) along in proportion to √(s² + σ²).
+"""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from darkroom.diffusion.noise import Noise
+from darkroom.diffusion.samplers import SAMPLERS
+
+MEAN, SPREAD = 0.6, 0.5
+BEGIN, END = 10.0, 0.1
+
+
+def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+    variance = float(sigma) ** 2
+    return (SPREAD**2 * x + variance * MEAN) / (SPREAD**2 + variance)
+
+
+def solve(name: str, x: Tensor, levels: Tensor, eta: float = 0.0) -> Tensor:
+    for step in SAMPLERS[name](denoise, x, levels, noise=Noise([77]).draw, eta=eta):
+        x = step.x
+    return x
+
+
+def error(name: str, levels: Tensor) -> float:
+    x = torch.full((1, 1), MEAN + 8.0, dtype=torch.float64)
+    kept = math.hypot(SPREAD, float(levels[-1])) / math.hypot(SPREAD, float(levels[0]))
+    return float((solve(name, x, levels) - (MEAN + 8.0 * kept)).abs())
+
+
+def geometric(steps: int) -> Tensor:
+    return torch.logspace(math.log10(BEGIN), math.log10(END), steps + 1, dtype=torch.float64)
+
+
+def uniform(steps: int) -> Tensor:
+    return torch.linspace(BEGIN, END, steps + 1, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("name", "order"), [("ddim", 1), ("euler", 1), ("dpm_solver", 2), ("dpmpp_2m", 2)]
+)
+def test_twice_the_steps_divide_the_error_by_two_to_the_order(name: str, order: int) -> None:
+    coarse, fine = error(name, geometric(80)), error(name, geometric(160))
+    assert math.log2(coarse / fine) == pytest.approx(order, abs=0.15)
+
+
+def test_plms_on_even_levels_is_of_high_order() -> None:
+    """Adams-Bashforth weights presume even spacing; the Euler-Heun start is of local order 3."""
+    coarse, fine = error("plms", uniform(400)), error("plms", uniform(800))
+    assert math.log2(coarse / fine) > 2.5
+    assert fine < error("dpmpp_2m", uniform(800)) / 10
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("eta", [0.0, 1.0])
+def test_samples_have_the_mean_and_spread_of_the_data(name: str, eta: float) -> None:
+    levels = torch.cat([geometric(300), torch.zeros(1, dtype=torch.float64)])
+    x = MEAN + math.hypot(SPREAD, BEGIN) * Noise([3]).draw((20_000,)).double()
+    x = solve(name, x, levels, eta)
+    # Four standard errors, and what the last jump to 0 leaves out.
+    assert float(x.mean()) == pytest.approx(MEAN, abs=0.015)
+    assert float(x.std()) == pytest.approx(SPREAD, abs=0.02)
