@@ -1,0 +1,136 @@
+"""Which models there are, where they lie, and what their files hash to.  No torch."""
+
+import contextlib
+import difflib
+import hashlib
+import json
+import tempfile
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from darkroom import paths
+from darkroom.errors import ModelError
+
+MINI = "mini"
+SUFFIXES = (".safetensors", ".ckpt")  # Where two files bear one name, the first is meant.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installed:
+    """A model that `find` knows by name; its file is not opened."""
+
+    name: str
+    path: Path
+    stored_bytes: int
+
+
+def find(name_or_path: str | Path) -> Path:
+    """The file of a model: `mini`, a path, or a name in the models folder (suffix optional).
+
+    Raises ModelError that names the nearest installed models and how to get one.
+    """
+    name = str(name_or_path)
+    if name == MINI:
+        return _packaged()
+    path = Path(name).expanduser() if name.startswith("~") else Path(name)
+    # Too long a name, or a folder that may not be entered: then it is no path of ours.
+    with contextlib.suppress(OSError, RuntimeError):
+        if name and path.exists():
+            return path
+    models = installed()
+    for model in models:
+        if name in {model.name, model.path.name}:
+            return model.path
+    near = difflib.get_close_matches(name, [model.name for model in models], n=3)
+    meant = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise ModelError(
+        f"There is no model {name[:200]!r}.{meant}",
+        "Give the path of a Stable Diffusion checkpoint (.safetensors or .ckpt), or put the file "
+        f"into {paths.models_folder()} and say its name.",
+    )
+
+
+def installed() -> list[Installed]:
+    """Every model that has a name: Mini, then the models folder with its subfolders, by name."""
+    files: dict[str, Path] = {}
+    if (mini := _mini()).is_file():
+        files[MINI] = mini
+    with contextlib.suppress(OSError):
+        candidates = [
+            path
+            for path in paths.models_folder().rglob("*")
+            if path.suffix.lower() in SUFFIXES and path.is_file()
+        ]
+        for path in sorted(candidates, key=lambda path: (path.stem, _rank(path), path)):
+            files.setdefault(path.stem, path)
+    models = []
+    for name, path in files.items():
+        with contextlib.suppress(OSError):  # It may have vanished since.
+            models.append(Installed(name=name, path=path, stored_bytes=path.stat().st_size))
+    return models
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file as lower-case hex.
+
+    Remembered in the cache folder for as long as the file's size and time stay the same, because
+    a real checkpoint takes seconds to read.  Raises ModelError if the file cannot be read.
+    """
+    try:
+        status = path.stat()
+        key = str(path.resolve())
+        seen = [status.st_size, status.st_mtime_ns]
+        cache = _read_cache()
+        entry = cache.get(key)
+        if isinstance(entry, list) and entry[:2] == seen and len(entry) == 3:
+            return str(entry[2])
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(
+            f"{path.name} cannot be read: {error.strerror or error}.",
+            "Check its permissions and its disk.",
+        ) from error
+    _write_cache({**cache, key: [*seen, digest]})
+    return digest
+
+
+def _mini() -> Path:
+    return Path(str(resources.files("darkroom"))) / "mini" / "mini.safetensors"
+
+
+def _packaged() -> Path:
+    path = _mini()
+    if not path.is_file():
+        raise ModelError(
+            "Mini, the model that comes with Darkroom, is missing from this installation.",
+            "Install Darkroom again, or name another model with --model.",
+        )
+    return path
+
+
+def _rank(path: Path) -> int:
+    return SUFFIXES.index(path.suffix.lower())
+
+
+def _cache_file() -> Path:
+    return paths.cache_folder() / "sha256.json"
+
+
+def _read_cache() -> dict[str, object]:
+    try:
+        cache = json.loads(_cache_file().read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return cache if isinstance(cache, dict) else {}
+
+
+def _write_cache(cache: dict[str, object]) -> None:
+    # A cache that cannot be written costs time, nothing else.
+    with contextlib.suppress(OSError):
+        target = _cache_file()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=target.parent, delete=False) as file:
+            json.dump(cache, file)
+        Path(file.name).replace(target)

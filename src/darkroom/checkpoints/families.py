@@ -1,0 +1,183 @@
+"""Models and parts of models that Darkroom knows by name and does not run (yet).
+
+Each is recognised by the keys that only it has, after what the field's programs look for; the
+order matters, because the younger families share keys with the older ones.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from darkroom.checkpoints.layouts import AUTOENCODER, UNET
+from darkroom.checkpoints.tensors import Header, TensorInfo
+from darkroom.errors import ModelError
+
+HINT = "Darkroom runs Stable Diffusion 1 checkpoints (1.1 to 1.5 and models made from them)."
+
+Tensors = Mapping[str, TensorInfo]
+
+
+@dataclass(frozen=True)
+class Family:
+    """One kind of file: how it is called, and whether these tensors are one."""
+
+    name: str
+    recognise: Callable[[Tensors], bool]
+
+
+def refuse_other_families(header: Header, source: str) -> None:
+    """Raises ModelError unless the header has the outline of a Stable Diffusion 1 model.
+
+    `source` is the file's name for the message.
+    """
+    tensors = header.tensors
+    if not tensors:
+        raise ModelError(f"{source} holds no tensors.", HINT)
+    for family in FAMILIES:
+        if family.recognise(tensors):
+            raise ModelError(f"{source} is {family.name}, which is not supported yet.", HINT)
+    if not _starting(UNET)(tensors) or not _starting("cond_stage_model.transformer.")(tensors):
+        first = next(iter(tensors))[:100]
+        raise ModelError(
+            f"{source} is no model that Darkroom knows: its first tensor is called {first}.", HINT
+        )
+
+
+def _bare(name: str) -> str:
+    """The name without the prefix under which a denoiser may stand."""
+    return name.removeprefix("model.").removeprefix("diffusion_model.")
+
+
+def _named(*names: str) -> Callable[[Tensors], bool]:
+    """Any tensor of one of these names, with or without a denoiser's prefix."""
+    wanted = frozenset(names)
+    return lambda tensors: any(_bare(name) in wanted for name in tensors)
+
+
+def _starting(*prefixes: str) -> Callable[[Tensors], bool]:
+    return lambda tensors: any(name.startswith(prefixes) for name in tensors)
+
+
+def _matching(pattern: str) -> Callable[[Tensors], bool]:
+    expression = re.compile(pattern)
+    return lambda tensors: any(expression.search(name) for name in tensors)
+
+
+def _only(*prefixes: str) -> Callable[[Tensors], bool]:
+    return lambda tensors: all(name.startswith(prefixes) for name in tensors)
+
+
+def _both(*conditions: Callable[[Tensors], bool]) -> Callable[[Tensors], bool]:
+    return lambda tensors: all(condition(tensors) for condition in conditions)
+
+
+def _channels(count: int) -> Callable[[Tensors], bool]:
+    """The number of channels that an ldm U-Net takes in."""
+
+    def recognise(tensors: Tensors) -> bool:
+        info = tensors.get(f"{UNET}input_blocks.0.0.weight")
+        return info is not None and len(info.shape) == 4 and info.shape[1] == count
+
+    return recognise
+
+
+def _without(prefix: str) -> Callable[[Tensors], bool]:
+    return lambda tensors: not _starting(prefix)(tensors)
+
+
+_OPENCLIP = _starting("cond_stage_model.model.")
+
+FAMILIES = (
+    # Additions to models
+    Family(
+        "a LoRA (an addition to a model, not a model)",
+        _matching(
+            r"^(lora_unet_|lora_te\d?_|lora_transformer_|lycoris_)"
+            r"|\.lora_(A|B|down|up|mid)\b|[._]lora\.(down|up)\b|lora_linear_layer\."
+            r"|\.(hada_w1_a|lokr_w1|lokr_w1_a|dora_scale)$"
+        ),
+    ),
+    Family(
+        "a ControlNet (an addition to a model, not a model)",
+        _matching(
+            r"^(control_model\.|lllite_unet_|controlnet_)"
+            r"|(^|\.)(input_hint_block\.|zero_convs\.|controlnet_cond_embedding\.)"
+        ),
+    ),
+    Family(
+        "a textual inversion (an addition to a model, not a model)",
+        lambda tensors: (
+            _starting("emb_params", "string_to_param.")(tensors)
+            or tensors.keys() <= {"clip_l", "clip_g"}
+            or (len(tensors) == 1 and re.fullmatch(r"<.*>", next(iter(tensors))) is not None)
+        ),
+    ),
+    Family(
+        "an autoencoder (VAE) alone, a part of a model",
+        _only("encoder.", "decoder.", "quant_conv.", "post_quant_conv.", "loss.", AUTOENCODER),
+    ),
+    # Transformers
+    Family("a Chroma model", _named("distilled_guidance_layer.in_proj.bias")),
+    Family("a FLUX.2 model", _named("double_stream_modulation_img.lin.weight")),
+    Family(
+        "a FLUX model",
+        _named(
+            "double_blocks.0.img_attn.norm.key_norm.scale",
+            "double_blocks.0.img_attn.norm.key_norm.weight",
+        ),
+    ),
+    Family(
+        "a Stable Diffusion 3 model",
+        _named("joint_blocks.0.context_block.adaLN_modulation.1.bias"),
+    ),
+    Family(
+        "a Z-Image model",
+        _both(_matching(r"(^|\.)cap_embedder\."), _named("layers.0.adaLN_modulation.0.weight")),
+    ),
+    Family("a Lumina model", _matching(r"(^|\.)cap_embedder\.")),
+    Family("a Qwen-Image model", _named("transformer_blocks.0.img_mod.1.weight")),
+    Family("a Wan model", _named("head.modulation")),
+    # Stable Diffusion in the layout of ldm, youngest first
+    Family(
+        "a Stable Diffusion XL model",
+        _starting("conditioner.embedders.1.", "conditioner.embedders.0.transformer."),
+    ),
+    Family("a Stable Diffusion XL refiner", _starting("conditioner.embedders.0.model.")),
+    Family("a Stable Cascade model", _named("clip_txt_pooled_mapper.weight", "clf.1.weight")),
+    Family("a Stable Diffusion 2 depth model", _starting("depth_model.")),
+    Family("a Stable unCLIP model", _starting("embedder.")),
+    Family("a Stable Diffusion x4 upscaler", _starting("low_scale_model.")),
+    Family("a Stable Diffusion 2 inpainting model", _both(_OPENCLIP, _channels(9))),
+    Family("a Stable Diffusion 2 model", _OPENCLIP),
+    Family("a Zero123 model", _starting("cc_projection.")),
+    Family("a Stable Diffusion 1 inpainting model", _channels(9)),
+    Family("an InstructPix2Pix model", _channels(8)),
+    # Parts, and files of other programs
+    Family(
+        "a quantised model",
+        _matching(r"\.quant_state\.|(^|\.)scaled_fp8$|\.comfy_quant$|\.scale_weight$|\.qweight$"),
+    ),
+    Family(
+        "one part of a model in the layout of diffusers",
+        _both(_matching(r"^(down_blocks|up_blocks|mid_block)\.\d*"), _without(UNET)),
+    ),
+    Family(
+        "a U-Net alone, a part of a model",
+        lambda tensors: (
+            _matching(r"(^|\.)input_blocks\.0\.0\.weight$")(tensors)
+            and not _starting("cond_stage_model.", "conditioner.")(tensors)
+        ),
+    ),
+    Family(
+        "a text encoder alone, a part of a model",
+        _both(_matching(r"(^|\.)(token_embedding|shared|embed_tokens)\.weight$"), _without(UNET)),
+    ),
+    Family(
+        "an enlarger (ESRGAN), not a Stable Diffusion model",
+        _matching(r"^(body\.0\.rdb1\.|RRDB_trunk\.|model\.1\.sub\.0\.|conv_body\.)"),
+    ),
+    Family(
+        "a shrunken Stable Diffusion 1 model (such as tiny-sd)",
+        _both(_starting(UNET), _without(f"{UNET}middle_block.1.")),
+    ),
+)

@@ -1,0 +1,184 @@
+"""Weights in and out: strict, memory-mapped, safetensors for all that we write."""
+
+import json
+import math
+import mmap
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import torch
+from torch import Tensor
+
+from darkroom.checkpoints import layouts
+from darkroom.checkpoints.detect import hidden_sizes
+from darkroom.checkpoints.header import read_header
+from darkroom.checkpoints.layouts import Network, Row
+from darkroom.checkpoints.tensors import TensorInfo, contiguous
+from darkroom.contracts import ModelSpec, Precision
+from darkroom.errors import ModelError, OutputError
+from darkroom.models.autoencoder import Autoencoder
+from darkroom.models.text_encoder import TextEncoder
+from darkroom.models.unet import UNet
+
+DTYPES: dict[Precision, torch.dtype] = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
+_STORED = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+}
+_STORED_NAMES = {dtype: name for name, dtype in _STORED.items()}
+
+_ALIGNMENT = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Networks:
+    """The three networks of a Stable Diffusion model."""
+
+    text_encoder: TextEncoder
+    unet: UNet
+    autoencoder: Autoencoder
+
+
+def load(
+    spec: ModelSpec, *, precision: Precision, device: torch.device | str, ema: bool = False
+) -> Networks:
+    """The networks of a checkpoint, ready for inference, all in one precision on one device.
+
+    On the CPU weights that are stored in `precision` stay in the file, memory-mapped; others are
+    converted one tensor after another, so that no second copy of the model is ever in memory.
+    `ema` takes the U-Net's moving averages instead of its weights.
+
+    Raises ModelError: keys that are missing, misshapen or unexpected, weights that are no numbers,
+    or too large for `precision`.
+    """
+    header = read_header(spec.path)
+    rows = layouts.sd1_rows(
+        spec.text_encoder,
+        spec.unet,
+        spec.autoencoder,
+        text_prefix=layouts.text_prefix(header.tensors),
+    )
+    source = spec.path.name
+    places = layouts.match(rows, header.tensors, source, ema=ema)
+    states: dict[Network, dict[str, Tensor]] = {"text_encoder": {}, "unet": {}, "autoencoder": {}}
+    with spec.path.open("rb") as file:
+        # Private pages: whoever writes to a weight changes memory, never the file.
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    # In the file's order, so that a disk reads forwards.
+    for row, info in sorted(places.items(), key=lambda place: place[1].offset):
+        stored = _stored(data, row, info, source)
+        weight = _checked(stored, row, DTYPES[precision], source)
+        states[row.network][row.ours] = weight.reshape(row.shape).to(device)
+
+    with torch.device("meta"):
+        networks = Networks(
+            text_encoder=TextEncoder(spec.text_encoder),
+            unet=UNet(spec.unet),
+            autoencoder=Autoencoder(spec.autoencoder),
+        )
+    for name, state in states.items():
+        network = getattr(networks, name)
+        network.load_state_dict(state, strict=True, assign=True)
+        network.requires_grad_(False).eval()
+    return networks
+
+
+def save_published(
+    path: Path, networks: Networks, *, metadata: Mapping[str, str], dtype: torch.dtype
+) -> None:
+    """Writes a checkpoint in the published layout of Stable Diffusion 1, as safetensors.
+
+    What no shape tells and differs from the published models (groups, heads) is added to the
+    metadata, so that the file loads as the same networks.  The file appears whole or not at all.
+    Raises OutputError.
+    """
+    text, unet, autoencoder = networks.text_encoder, networks.unet, networks.autoencoder
+    rows = layouts.sd1_rows(text.config, unet.config, autoencoder.config)
+    hidden = hidden_sizes(text.config, unet.config, autoencoder.config)
+    header: dict[str, object] = {"__metadata__": {"format": "pt", **metadata, **hidden}}
+    position = 0
+    for row in rows:
+        end = position + dtype.itemsize * torch.Size(row.shape).numel()
+        header[row.published] = {
+            "dtype": _STORED_NAMES[dtype],
+            "shape": row.published_shape,
+            "data_offsets": (position, end),
+        }
+        position = end
+    states = {
+        "text_encoder": text.state_dict(),
+        "unet": unet.state_dict(),
+        "autoencoder": autoencoder.state_dict(),
+    }
+
+    def write(file: IO[bytes]) -> None:
+        encoded = json.dumps(header, separators=(",", ":")).encode()
+        encoded += b" " * (-(8 + len(encoded)) % _ALIGNMENT)
+        file.write(len(encoded).to_bytes(8, "little") + encoded)
+        for row in rows:
+            weight = states[row.network][row.ours].detach().to("cpu", dtype).contiguous()
+            file.write(weight.flatten().view(torch.uint8).numpy().data)
+
+    _write_atomic(path, write)
+
+
+def _stored(data: mmap.mmap, row: Row, info: TensorInfo, source: str) -> Tensor:
+    """The tensor as it lies in the file, in its own type; a view of `data` wherever possible."""
+    dtype = _STORED.get(info.dtype)
+    if dtype is None:
+        raise layouts.broken(source, f"{row.published} is stored as {info.dtype}, not as a float")
+    flat = torch.frombuffer(
+        data, dtype=dtype, count=info.span_bytes // dtype.itemsize, offset=info.offset
+    )
+    if info.offset % dtype.itemsize:
+        flat = flat.clone()  # Kernels may expect aligned numbers.
+    if info.stride == contiguous(info.shape):
+        return flat.view(info.shape)
+    return flat.as_strided(info.shape, info.stride).contiguous()
+
+
+def _checked(stored: Tensor, row: Row, dtype: torch.dtype, source: str) -> Tensor:
+    """The tensor in `dtype`, known to hold numbers only."""
+    # NaN spreads to both ends and infinity is one: a single pass, and nothing as large as the
+    # tensor is made.
+    low, high = (float(end) for end in stored.aminmax())
+    if not (-math.inf < low and high < math.inf):
+        raise layouts.broken(source, f"{row.published} holds values that are no numbers (NaN)")
+    if max(-low, high) > torch.finfo(dtype).max:
+        raise ModelError(
+            f"{source} does not fit into {str(dtype).removeprefix('torch.')}: "
+            f"{row.published} holds values up to {max(-low, high):.3g}.",
+            "Use --precision bf16 or fp32.",
+        )
+    return stored.to(dtype)
+
+
+def _write_atomic(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+    """The file as a whole or not at all, also when the power fails."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+            try:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+                file.close()
+                Path(file.name).replace(path)
+            except BaseException:
+                file.close()
+                Path(file.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror or error}.",
+            "Check the folder, its permissions and the space that is left.",
+        ) from error

@@ -1,0 +1,83 @@
+"""Whether a model predicts the noise (eps) or the velocity (v), and who said so."""
+
+import re
+from pathlib import Path
+
+from darkroom.checkpoints.tensors import Header
+from darkroom.contracts import Prediction
+from darkroom.errors import ModelError
+
+MAX_YAML_BYTES = 2**20
+
+_WORDS: dict[str, Prediction] = {
+    "eps": "eps",
+    "epsilon": "eps",
+    "v": "v",
+    "v_prediction": "v",
+    "velocity": "v",
+}
+_LINE = re.compile(r"( *)([\w.]+):(?:\s+(.*?))?\s*")
+
+
+def prediction_of(header: Header, path: Path, said: Prediction | None) -> tuple[Prediction, str]:
+    """The prediction type and the reason for it, a clause that a user can read.
+
+    In this order: the user's word, a `NAME.yaml` beside the file, the file's metadata, the family.
+    """
+    if said is not None:
+        return said, "as asked for"
+    config = path.with_suffix(".yaml")
+    if config.is_file():
+        return _from_yaml(config)
+    if word := header.metadata.get("modelspec.prediction_type"):
+        if word not in _WORDS:
+            raise ModelError(
+                f"{path.name} predicts {word[:40]!r}, which is not supported.",
+                "If you know better, say --prediction eps or v.",
+            )
+        return _WORDS[word], "the file's metadata say so"
+    if "v_pred" in header.tensors:
+        return "v", "the file is marked v_pred"
+    return "eps", "every published Stable Diffusion 1 model does"
+
+
+def _from_yaml(config: Path) -> tuple[Prediction, str]:
+    """`model.params.parameterization` of a training configuration; absent means eps.
+
+    Only nested blocks of `key: value` are followed: nothing else stands above that line in the
+    configurations that exist, and no library is needed for three lines.
+    """
+    try:
+        with config.open("rb") as file:
+            text = file.read(MAX_YAML_BYTES).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(
+            f"{config.name} beside the model cannot be read.",
+            "Mend or remove it, or say --prediction eps or v.",
+        ) from error
+    word = _value(text, ("model", "params", "parameterization"))
+    if word is None:
+        return "eps", f"{config.name} names no other parameterization"
+    if word not in _WORDS:
+        raise ModelError(
+            f"{config.name} beside the model says parameterization {word[:40]!r}, "
+            "which is not supported.",
+            "Say --prediction eps or v.",
+        )
+    return _WORDS[word], f"{config.name} says so"
+
+
+def _value(text: str, keys: tuple[str, ...]) -> str | None:
+    """The scalar at `keys` in block-style YAML, or None."""
+    found: list[tuple[int, str]] = []  # The open keys above this line, with their indentation.
+    for line in text.splitlines():
+        match = _LINE.fullmatch(re.sub(r"(^|\s)#.*", "", line))
+        if not match:
+            continue
+        indent = len(match[1])
+        while found and found[-1][0] >= indent:
+            found.pop()
+        found.append((indent, match[2]))
+        if tuple(key for _, key in found) == keys:
+            return (match[3] or "").strip("\"'")
+    return None
