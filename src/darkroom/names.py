@@ -32,6 +32,7 @@ class Sampler:
     `schedule`: its own default, None where the model's or the house's default applies.
     `schedules`: those it is defined on, None for all of them.
     `uses_noise`: fresh noise enters at each step (at eta 0 `uses_eta` samplers draw none).
+    `starts_below`: img2img evaluates a noised image first one level below the one it was made at.
     `predictions`: what the model may predict.
     `evaluations`: U-Net evaluations a step, `extra_evaluations` once a run.
     """
@@ -44,6 +45,7 @@ class Sampler:
     schedules: tuple[str, ...] | None = None
     uses_noise: bool = False
     uses_eta: bool = False
+    starts_below: bool = False
     predictions: tuple[str, ...] = ("eps", "v")
     evaluations: int = 1
     extra_evaluations: int = 0
@@ -88,6 +90,7 @@ _SAMPLERS = (
         schedule="ldm",
         uses_noise=True,
         uses_eta=True,
+        starts_below=True,
     ),
     Sampler(
         name="plms",
@@ -98,6 +101,7 @@ _SAMPLERS = (
         # Its Adams-Bashforth weights hold for evenly spaced timesteps and a model of eps.
         schedules=("ldm",),
         predictions=("eps",),
+        starts_below=True,
         extra_evaluations=1,
     ),
     Sampler(
@@ -144,7 +148,7 @@ def schedule_named(name: str) -> str:
     known = _spellings(SCHEDULES)
     found = known.get(_key(name))
     if found is None:
-        raise _unknown("schedule", name, known, SCHEDULES)
+        raise unknown("schedule", name, known)
     return found
 
 
@@ -162,7 +166,7 @@ def sampler_named(name: str) -> tuple[str, str | None]:
     for ending, schedule in _spellings(SCHEDULES).items():
         if key.endswith(ending) and key.removesuffix(ending) in samplers:
             return samplers[key.removesuffix(ending)], schedule
-    raise _unknown("sampler", name, samplers, SAMPLERS)
+    raise unknown("sampler", name, samplers)
 
 
 def _key(name: str) -> str:
@@ -181,12 +185,13 @@ def _spellings(entries: Mapping[str, Sampler] | Mapping[str, Schedule]) -> dict[
     return dict(pairs())
 
 
-def _unknown(
-    kind: str, name: str, spellings: Mapping[str, str], entries: Mapping[str, object]
-) -> RequestError:
+def unknown(kind: str, name: str, spellings: Mapping[str, str]) -> RequestError:
+    """The refusal of a name: it tells the nearest of `spellings` and lists what they stand for.
+
+    `spellings`: normalised ways to write a name, each with the name that it means.
+    """
     near = difflib.get_close_matches(_key(name[:_SHOWN]), spellings, n=1, cutoff=0.4)
     nearest = f"; the nearest is {spellings[near[0]]}" if near else ""
     shown = repr(name if len(name) <= _SHOWN else name[:_SHOWN] + "…")
-    return RequestError(
-        f"There is no {kind} {shown}{nearest}.", f"Choose one of {', '.join(entries)}."
-    )
+    choices = ", ".join(dict.fromkeys(spellings.values()))
+    return RequestError(f"There is no {kind} {shown}{nearest}.", f"Choose one of {choices}.")

@@ -1,0 +1,333 @@
+"""What is not said, and what cannot be meant."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.planning.specs import SMALL, V1
+
+from darkroom.contracts import ModelDefaults, ModelSpec, Request, Resolved
+from darkroom.errors import RequestError
+from darkroom.planning.resolve import resolve
+
+PHOTO: dict[str, Any] = {"task": "img2img", "image": b"an image"}
+
+
+def made(spec: ModelSpec = V1, size: tuple[int, int] | None = None, **wishes: Any) -> Resolved:
+    return resolve(Request(**wishes), spec, seed=7, input_size=size)
+
+
+def refusal(spec: ModelSpec = V1, size: tuple[int, int] | None = None, **wishes: Any) -> str:
+    """Message and hint: one sentence each, printable, of bearable length."""
+    with pytest.raises(RequestError) as caught:
+        made(spec, size, **wishes)
+    message, hint = caught.value.message, caught.value.hint
+    for sentence in (message, hint):
+        assert sentence.isprintable()
+        assert sentence.endswith(".")
+        assert ". " not in sentence
+        assert len(sentence) < 250
+    return f"{message} {hint}"
+
+
+def test_the_house_defaults() -> None:
+    got = made()
+    assert (got.sampler, got.schedule) == ("dpmpp_2m", "karras")
+    assert (got.steps, got.requested_steps, got.guidance, got.eta) == (20, 20, 7.5, 0.0)
+    assert (got.width, got.height, got.canvas_width, got.canvas_height) == (512, 512, 512, 512)
+    assert (got.seed, got.count, got.batch, got.strength) == (7, 1, 1, 1.0)
+    assert (got.prediction, got.watermark) == ("eps", b"StableDiffusionV1")
+
+
+def test_zero_is_a_value() -> None:
+    got = made(guidance=0, seed=0, eta=0.0, prompt="")
+    assert (got.guidance, got.seed, got.eta) == (0.0, 0, 0.0)
+    assert made(**PHOTO, strength=0).strength == 0.0
+    assert made(**PHOTO, strength=1).strength == 1.0
+
+
+def test_the_model_says_what_the_user_does_not() -> None:
+    defaults = ModelDefaults(
+        steps=8,
+        sampler="euler_ancestral",
+        schedule="normal",
+        guidance=0.0,
+        width=256,
+        height=320,
+    )
+    got = made(replace(V1, defaults=defaults))
+    assert (got.sampler, got.schedule, got.steps) == ("euler_ancestral", "normal", 8)
+    assert (got.guidance, got.width, got.height) == (0.0, 256, 320)
+    got = made(replace(V1, defaults=defaults), steps=3, guidance=2.0, width=512, sampler="ddim")
+    assert (got.sampler, got.schedule, got.steps) == ("ddim", "ldm", 3)
+    assert (got.guidance, got.width, got.height) == (2.0, 512, 320)
+
+
+@pytest.mark.parametrize(
+    ("default", "ztsnr", "sampler", "schedule", "expected"),
+    [
+        # default sampler and schedule of the model, zero-terminal SNR, the user's two, the result
+        ((None, None), False, None, None, ("dpmpp_2m", "karras")),
+        ((None, None), False, "ddim", None, ("ddim", "ldm")),
+        ((None, None), False, "plms", None, ("plms", "ldm")),
+        ((None, None), False, "dpm_solver", None, ("dpm_solver", "time_uniform")),
+        ((None, None), False, "euler", None, ("euler", "karras")),
+        ((None, None), False, "Euler a", None, ("euler_ancestral", "karras")),
+        ((None, None), False, "DPM++ 2M Karras", None, ("dpmpp_2m", "karras")),
+        ((None, None), False, "DPM++ 2M Karras", "Karras", ("dpmpp_2m", "karras")),
+        ((None, None), False, "DPM++ 2M Normal", None, ("dpmpp_2m", "normal")),
+        ((None, None), False, None, "trailing", ("dpmpp_2m", "trailing")),
+        ((None, None), False, "ddim", "trailing", ("ddim", "trailing")),
+        ((None, None), True, None, None, ("dpmpp_2m", "trailing")),
+        ((None, None), True, "euler", None, ("euler", "trailing")),
+        ((None, None), True, "ddim", None, ("ddim", "ldm")),
+        ((None, None), True, "dpmpp_2m", None, ("dpmpp_2m", "trailing")),
+        ((None, None), True, None, "karras", ("dpmpp_2m", "karras")),
+        (("ddim", "trailing"), False, None, None, ("ddim", "trailing")),
+        (("ddim", "trailing"), False, "ddim", None, ("ddim", "trailing")),
+        (("ddim", "trailing"), False, "plms", None, ("plms", "ldm")),
+        (("ddim", "trailing"), False, "euler", None, ("euler", "trailing")),
+        (("ddim", None), False, None, None, ("ddim", "ldm")),
+        (("ddim", None), True, None, None, ("ddim", "trailing")),
+        (("DPM++ 2M Karras", None), True, None, None, ("dpmpp_2m", "karras")),
+        ((None, "normal"), True, None, None, ("dpmpp_2m", "normal")),
+    ],
+)
+def test_where_the_schedule_comes_from(
+    default: tuple[str | None, str | None],
+    ztsnr: bool,
+    sampler: str | None,
+    schedule: str | None,
+    expected: tuple[str, str],
+) -> None:
+    spec = replace(
+        V1,
+        zero_terminal_snr=ztsnr,
+        defaults=ModelDefaults(sampler=default[0], schedule=default[1]),
+    )
+    got = made(spec, sampler=sampler, schedule=schedule)
+    assert (got.sampler, got.schedule) == expected
+
+
+@pytest.mark.parametrize(("asked", "run"), [(1, 1), (10, 10), (15, 16), (50, 50), (499, 500)])
+def test_the_real_count_of_steps(asked: int, run: int) -> None:
+    got = made(sampler="ddim", steps=asked)
+    assert (got.steps, got.requested_steps) == (run, asked)
+    assert made(steps=asked).steps == asked
+
+
+@pytest.mark.parametrize(
+    ("wishes", "says"),
+    [
+        # sizes
+        (
+            {"width": 500},
+            "Width 500 is not a multiple of 8. The nearest that work are 496 and 504.",
+        ),
+        ({"height": 513}, "512 and 520"),
+        ({"width": 0}, "the nearest that works is 8"),
+        ({"height": -64}, "the nearest that works is 8"),
+        ({"width": 4104}, "the nearest that works is 4096"),
+        ({"width": 10**9}, "the nearest that works is 4096"),
+        ({"width": 512.0}, "whole number"),
+        ({"width": True}, "whole number"),
+        # steps
+        ({"steps": 0}, "the nearest that works is 1"),
+        ({"steps": -3}, "Steps -3"),
+        ({"steps": 10**9}, "the nearest that works is 1000"),
+        ({"steps": 1001}, "the nearest that works is 1000"),
+        ({"steps": 501, "sampler": "ddim"}, "the nearest that works is 500"),
+        ({"steps": 10**5000}, "bits"),
+        # guidance, eta, strength
+        ({"guidance": float("nan")}, "NaN"),
+        ({"guidance": float("inf")}, "the nearest that works is 100"),
+        ({"guidance": float("-inf")}, "the nearest that works is -100"),
+        ({"guidance": 10**5000}, "the nearest that works is 100"),
+        ({"guidance": "7"}, "must be a number"),
+        ({"eta": -0.1, "sampler": "ddim"}, "the nearest that works is 0"),
+        ({"eta": 1.5, "sampler": "ddim"}, "the nearest that works is 1"),
+        ({"eta": float("nan")}, "NaN"),
+        ({"eta": 0.5, "sampler": "plms"}, "The sampler plms has no eta. Leave it out, or"),
+        ({"eta": 0.5}, "choose one of ddim"),
+        ({**PHOTO, "strength": 1.5}, "the nearest that works is 1"),
+        ({**PHOTO, "strength": -0.25}, "the nearest that works is 0"),
+        ({**PHOTO, "strength": float("nan")}, "NaN"),
+        # seeds and counts
+        ({"seed": -5}, "the nearest that works is 0"),
+        ({"seed": 2**70}, "the nearest that works is 9223372036854775807"),
+        ({"seed": 2**63}, "9223372036854775807"),
+        ({"seed": 2**63 - 1, "count": 2}, "The largest seed for so many is 9223372036854775806."),
+        ({"count": 0}, "the nearest that works is 1"),
+        ({"count": -1}, "Count -1"),
+        ({"count": 10**9}, "the nearest that works is 10000"),
+        ({"batch": 0}, "Batch 0"),
+        ({"batch": 10**9}, "Batch 1000000000"),
+        # texts
+        ({"prompt": "a" * 100_000}, "100,000 bytes"),
+        ({"negative": "é" * 50_000}, "The negative prompt is longer"),
+        ({"prompt": "a\0b"}, "NUL"),
+        ({"prompt": "\ud800"}, "lone surrogate"),
+        # names
+        ({"sampler": "dpmpp_2n"}, "the nearest is dpmpp_2m"),
+        ({"schedule": "karas"}, "the nearest is karras"),
+        ({"precision": "bf61"}, "the nearest is bf16"),
+        ({"prediction": "epsilon"}, "the nearest is eps"),
+        ({"device": "cudo"}, "the nearest is cuda"),
+        ({"device": "cuda:x"}, "There is no device"),
+        ({"task": "txt2imgs"}, "the nearest is txt2img"),
+        # what contradicts itself
+        ({"task": "img2img"}, "There is no image to start from."),
+        ({"image": b"x"}, "txt2img takes no image."),
+        ({"strength": 0.5}, "Strength says how far to change an image"),
+        ({"sampler": "DPM++ 2M Karras", "schedule": "normal"}, "asks for the schedule karras"),
+        ({"sampler": "plms", "schedule": "karras"}, "on the schedule ldm only, not on karras"),
+        ({"sampler": "dpm_solver", "schedule": "ldm"}, "on the schedule time_uniform only"),
+        ({"sampler": "plms", "prediction": "v"}, "this one predicts v"),
+        ({"watermark": True, "width": 64, "height": 64}, "64 × 64 is too small"),
+    ],
+)
+def test_what_cannot_be_meant(wishes: dict[str, Any], says: str) -> None:
+    assert says in refusal(**wishes)
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {"width": 8, "height": 8},
+        {"width": 4096, "height": 4096},
+        {"steps": 1},
+        {"steps": 1000},
+        {"guidance": 1},
+        {"guidance": -2.5},
+        {"eta": 1.0, "sampler": "ddim"},
+        {"eta": 0.0, "sampler": "plms"},
+        {"seed": 2**63 - 1},
+        {"seed": 2**63 - 2, "count": 2},
+        {"count": 10_000},
+        {"prompt": "a" * 99_999},
+        {"prompt": "😀\U0010ffff\x07\u202e"},
+        {"device": "cuda:7"},
+        {"device": "cpu", "precision": "fp16", "prediction": "v"},
+    ],
+)
+def test_what_can_be_meant(wishes: dict[str, Any]) -> None:
+    assert made(**wishes).request == Request(**wishes)
+
+
+def test_the_model_bounds_the_size() -> None:
+    assert "made for 64" in refusal(SMALL, width=520)
+    assert made(SMALL, width=512).width == 512
+
+
+@pytest.mark.parametrize(
+    ("width", "canvas"), [(8, 64), (64, 64), (72, 128), (504, 512), (512, 512), (520, 576)]
+)
+def test_the_canvas_is_what_the_unet_can_take(width: int, canvas: int) -> None:
+    got = made(width=width, height=512)
+    assert (got.width, got.canvas_width, got.canvas_height) == (width, canvas, 512)
+
+
+@pytest.mark.parametrize(
+    ("size", "wishes", "expected"),
+    [
+        ((512, 512), {}, (512, 512)),
+        ((1024, 1024), {}, (512, 512)),
+        ((1, 1), {}, (512, 512)),
+        ((4000, 3000), {}, (592, 440)),
+        ((3000, 4000), {}, (440, 592)),
+        ((1920, 1080), {}, (680, 384)),
+        ((1, 10_000), {}, (8, 4096)),
+        ((4000, 3000), {"width": 800}, (800, 600)),
+        ((4000, 3000), {"height": 600}, (800, 600)),
+        ((4000, 3000), {"width": 512, "height": 512}, (512, 512)),
+        ((1, 1000), {"width": 512}, (512, 4096)),
+    ],
+)
+def test_img2img_keeps_the_shape(
+    size: tuple[int, int], wishes: dict[str, Any], expected: tuple[int, int]
+) -> None:
+    got = made(size=size, **PHOTO, **wishes)
+    assert (got.width, got.height) == expected
+    assert got.strength == 0.75
+
+
+@given(st.integers(1, 20_000), st.integers(1, 20_000))
+def test_any_input_gets_a_size_near_the_native_area(width: int, height: int) -> None:
+    got = made(size=(width, height), **PHOTO)
+    assert got.width % 8 == got.height % 8 == 0
+    assert min(got.width, got.height) >= 8
+    assert max(got.width, got.height) <= 4096
+    if 1 / 8 < width / height < 8:
+        assert 0.9 < got.width * got.height / 512**2 < 1.1
+        assert 0.9 < got.width / got.height / (width / height) < 1.1
+
+
+@pytest.mark.parametrize(
+    ("spec", "wishes", "payload"),
+    [
+        (V1, {}, b"StableDiffusionV1"),
+        (V1, {"width": 256, "height": 256}, b"StableDiffusionV1"),
+        (V1, {"width": 256, "height": 248}, None),
+        (V1, {"watermark": False}, None),
+        (V1, {"watermark": True}, b"StableDiffusionV1"),
+        (SMALL, {}, None),
+        (SMALL, {"width": 512, "height": 512}, None),
+        (SMALL, {"width": 256, "height": 256, "watermark": True}, b"StableDiffusionV1"),
+    ],
+)
+def test_the_watermark(spec: ModelSpec, wishes: dict[str, Any], payload: bytes | None) -> None:
+    assert made(spec, **wishes).watermark == payload
+
+
+def test_a_batch_is_no_larger_than_the_count() -> None:
+    assert made(count=3).batch == 3
+    assert made(count=100).batch == 8
+    assert made(count=3, batch=2).batch == 2
+    assert made(count=3, batch=50).batch == 3
+
+
+def test_the_users_seed_comes_first() -> None:
+    assert made(seed=3).seed == 3
+    assert made().seed == 7
+    assert resolve(Request(), V1).seed == 0
+
+
+def test_the_request_itself_is_kept() -> None:
+    request = Request(prompt="a  Cat", sampler="Euler a")
+    assert resolve(request, V1).request is request
+
+
+WISHES = st.fixed_dictionaries(
+    {},
+    optional={
+        "prompt": st.text(st.characters()),
+        "steps": st.integers(),
+        "sampler": st.sampled_from(["ddim", "plms", "Euler a Karras", "dpm", ""]) | st.text(),
+        "schedule": st.sampled_from(["ldm", "Karras", "trailing"]) | st.text(),
+        "guidance": st.floats() | st.integers(),
+        "eta": st.floats(),
+        "width": st.integers(-16, 600).map(lambda n: 8 * n) | st.integers(),
+        "height": st.integers(),
+        "seed": st.integers(),
+        "count": st.integers(),
+        "batch": st.integers(),
+        "precision": st.sampled_from(["fp32", "int4"]),
+        "device": st.sampled_from(["cpu", "cuda:0", "tpu"]),
+        "watermark": st.booleans(),
+        "strength": st.floats(),
+    },
+)
+
+
+@given(WISHES, st.sampled_from([V1, SMALL]))
+def test_every_request_is_resolved_or_refused(wishes: dict[str, Any], spec: ModelSpec) -> None:
+    try:
+        got = made(spec, **wishes)
+    except RequestError:
+        return
+    assert 1 <= got.requested_steps <= got.steps <= 1000
+    assert got.canvas_width % spec.multiple == got.canvas_height % spec.multiple == 0
+    assert 1 <= got.batch <= got.count
+    assert 0 <= got.seed <= got.seed + got.count - 1 < 2**63
