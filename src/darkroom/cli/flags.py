@@ -48,12 +48,13 @@ Debug = Annotated[
     bool,
     typer.Option(
         "--debug",
+        metavar=NO_VALUE,
         help="Show the trace of an error.",
         rich_help_panel=TALK,
         callback=lambda ctx, value: remember_debug(ctx, value=value),
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.", rich_help_panel=TALK)]
+Json = Annotated[bool, _option(TALK, "Print one JSON object.", "--json")]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,9 +20,9 @@ def txt2img(
 
     Example: darkroom txt2img "a hamster on a blue background" --count 3 --seed 7
     """
-    from darkroom.cli import carry_out, wishes
+    from darkroom.cli import delivery, wishes
 
-    carry_out.carry_out(wishes.requests(flags, prompt=prompt), flags)
+    delivery.deliver(wishes.requests(flags, prompt=prompt), flags)
 
 
 @takes_flags
@@ -47,7 +47,7 @@ def img2img(
 
     Example: darkroom img2img sketch.png "a red sports car" --strength 0.6
     """
-    from darkroom.cli import carry_out, wishes
+    from darkroom.cli import delivery, wishes
 
     wanted = wishes.requests(flags, prompt=prompt, image=image, strength=strength)
-    carry_out.carry_out(wanted, flags)
+    delivery.deliver(wanted, flags)

@@ -1,20 +1,72 @@
-"""The command that says what a finished image is."""
+"""The command that says what an image file tells about itself."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from darkroom.cli.flags import Debug, Json
 
+if TYPE_CHECKING:
+    from darkroom.images.inspection import Inspection
+
+FOUND = 0.9  # a share of the bits that chance does not give: 32 fair bits reach it once in 10 ** 6
+
 
 def inspect(
-    file: Annotated[Path, typer.Argument(help="An image file.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(help="An image file.", metavar="FILE", show_default=False)
+    ],
     *,
     json: Json = False,
-    debug: Debug = False,
+    debug: Debug = False,  # noqa: ARG001 (its callback does the work)
 ) -> None:
-    """Show how an image was made: recipe, AI marks and invisible watermarks.
+    """Show how an image was made: recipe, AI mark and invisible watermarks.
 
     Example: darkroom inspect hamster.png
     """
+    from dataclasses import asdict
+    from json import dumps
+
+    from darkroom.images import inspection
+
+    found = inspection.inspect_file(file)
+    typer.echo(dumps(asdict(found)) if json else "\n".join(_lines(found)))
+
+
+def _lines(found: "Inspection") -> Iterator[str]:
+    yield f"{found.format} image, {found.width} x {found.height} pixels"
+    if found.mark is None:
+        yield "AI mark: none"
+    else:
+        yield f"AI mark: {_shown(found.mark.source)} ({_shown(found.mark.system)})"
+    for payload, share in found.watermarks.items():
+        verdict = "found" if share >= FOUND else "not found"
+        yield f"Watermark {payload}: {verdict}, {share:.0%} of its bits agree"
+    if not found.watermarks:
+        yield "Watermark: none, the image is too small to bear one"
+    if found.recipe is not None:
+        yield from _section("Recipe", vars(found.recipe))
+    elif found.parameters is not None:
+        said = {"prompt": found.parameters.prompt, "negative": found.parameters.negative}
+        yield from _section("Parameters", said | dict(found.parameters.settings))
+    else:
+        yield "Recipe: none"
+    for note in found.notes:
+        yield f"Note: {_shown(note)}"
+
+
+def _section(title: str, values: Mapping[str, object]) -> Iterator[str]:
+    yield f"{title}:"
+    for name, value in values.items():
+        if value is not None and value != "":
+            yield f"  {_shown(name)}: {_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    """Text from a foreign file, in one line and without power over the terminal."""
+    if isinstance(value, dict):
+        return ", ".join(f"{_shown(name)} {_shown(entry)}" for name, entry in value.items())
+    letters = str(value)
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in letters)

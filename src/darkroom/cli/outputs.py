@@ -1,5 +1,6 @@
 """Where the images of one run go, settled and tried out before anything is computed."""
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -7,14 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from PIL import Image
+
+import darkroom
 from darkroom import paths, settings
 from darkroom.cli.flags import Flags
+from darkroom.contracts import ImageDone, Raster
 from darkroom.errors import OutputError, RequestError
-from darkroom.images import io
+from darkroom.images import grid, io, provenance, watermark
+from darkroom.images.io import Format
 
-_FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+_FORMATS: dict[str, Format] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+_SUFFIXES: dict[Format, str] = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 _FOREIGN = {".avif", ".bmp", ".gif", ".heic", ".jxl", ".tif", ".tiff"}
-_SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +29,7 @@ class Outputs:
 
     folder: Path
     file: Path | None
-    format: str
+    format: Format
     overwrite: bool
 
     def save(self, data: bytes, name: str) -> Path:
@@ -36,39 +42,95 @@ class Outputs:
         return io.write_next(self.folder, pattern, data, first=1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """A file that shows how far the images are."""
+
+    file: Path
+    format: Format
+
+    def show(self, rasters: Sequence[Raster], width: int, height: int) -> None:
+        """Replace the file, whole at every moment; a pixel a latent grows to `width` x `height`."""
+        size = (width, height)
+        enlarged = [io.to_pil(raster).resize(size, Image.Resampling.BICUBIC) for raster in rasters]
+        sheet = grid.grid([io.from_pil(image) for image in enlarged])
+        data = io.encode(sheet, self.format, mark=provenance.new_mark(darkroom.__version__))
+        io.make_folder(self.file.parent)
+        io.write_atomic(self.file, data, overwrite=True)
+
+
 def outputs(flags: Flags, images: int) -> Outputs:
     """Where `images` images will go.
 
     Raises:
-        RequestError: file and format contradict each other, or one file is to hold several images.
+        RequestError: name and format contradict each other, or one file is to hold many images.
         OutputError: the file exists, or nothing can be written there.
     """
     said = settings.read("out", flags.out)
     target = paths.output_folder() if said is None else Path(str(said)).expanduser()
-    format_ = cast("str | None", settings.read("format", flags.format))
-    if target.suffix.lower() in _FOREIGN and not target.is_dir():
-        raise RequestError(
-            f"{target.name} would be a kind of image that Darkroom does not write.",
-            "End the name in .png, .jpg or .webp.",
-        )
-    if image_format(target) is None or target.is_dir():
-        chosen = Outputs(folder=target, file=None, format=format_ or "png", overwrite=False)
+    wanted = cast("Format | None", settings.read("format", flags.format))
+    if _format(target) is None or target.is_dir():
+        chosen = Outputs(folder=target, file=None, format=wanted or "png", overwrite=False)
     else:
-        chosen = _one_file(target, format_, flags, images)
-    _try_out(chosen.folder)
+        chosen = _one_file(target, wanted, flags, images)
+    try_out(chosen.folder)
     return chosen
 
 
-def image_format(file: Path) -> str | None:
-    """`png`, `jpeg` or `webp` by the suffix, None for another."""
-    return _FORMATS.get(file.suffix.lower())
-
-
-def _one_file(file: Path, format_: str | None, flags: Flags, images: int) -> Outputs:
-    suffix_says = _FORMATS[file.suffix.lower()]
-    if format_ not in {None, suffix_says}:
+def preview(file: Path | None) -> Preview | None:
+    """The preview in `file`, None where none is asked for.  Raises as `outputs` does."""
+    if file is None:
+        return None
+    chosen = _format(file)
+    if chosen is None:
         raise RequestError(
-            f"{file.name} ends like {suffix_says}, but --format says {format_}.",
+            f"{file.name} names no image for the preview.", "End the name in .png, .jpg or .webp."
+        )
+    try_out(file.parent)
+    return Preview(file=file, format=chosen)
+
+
+def sheet(images: Sequence[ImageDone], columns: int | None = None) -> ImageDone:
+    """All images as one, with the watermark that they bear; its recipe is the first one's."""
+    first = images[0]
+    raster = grid.grid([done.image for done in images], columns)
+    payload = first.recipe.watermark
+    if payload is not None:
+        raster = io.from_array(watermark.embed(io.to_array(raster), payload.encode()))
+    return dataclasses.replace(first, image=raster)
+
+
+def try_out(folder: Path) -> None:
+    """Write a byte into `folder` and take it away again, with every folder made for it.
+
+    Raises:
+        OutputError: nothing can be written there.
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        io.make_folder(folder)
+        io.write_next(folder, ".darkroom-{}.try", b"\n").unlink()
+    finally:
+        for place in missing:  # the innermost first
+            with suppress(OSError):  # another run may be using it by now
+                place.rmdir()
+
+
+def _format(file: Path) -> Format | None:
+    suffix = file.suffix.lower()
+    if suffix in _FOREIGN and not file.is_dir():
+        raise RequestError(
+            f"{file.name} would be a kind of image that Darkroom does not write.",
+            "End the name in .png, .jpg or .webp.",
+        )
+    return _FORMATS.get(suffix)
+
+
+def _one_file(file: Path, wanted: Format | None, flags: Flags, images: int) -> Outputs:
+    named = _FORMATS[file.suffix.lower()]
+    if wanted not in {None, named}:
+        raise RequestError(
+            f"{file.name} ends like {named}, but the format is to be {wanted}.",
             "Leave --format out, or change the name.",
         )
     if images > 1 or flags.grid:
@@ -78,20 +140,4 @@ def _one_file(file: Path, format_: str | None, flags: Flags, images: int) -> Out
         )
     if file.exists() and not flags.overwrite:
         raise OutputError(f"{file} exists already.", "Choose another name, or say --overwrite.")
-    return Outputs(folder=file.parent, file=file, format=suffix_says, overwrite=flags.overwrite)
-
-
-def _try_out(folder: Path) -> None:
-    """Write a byte into `folder` and take it away again, with every folder made for it."""
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
-    try:
-        io.make_folder(folder)
-        io.write_next(folder, ".darkroom-{}.try", b"\n").unlink()
-    finally:
-        _remove(missing)
-
-
-def _remove(folders: Sequence[Path]) -> None:
-    for folder in folders:  # innermost first
-        with suppress(OSError):  # another run may be using it by now
-            folder.rmdir()
+    return Outputs(folder=file.parent, file=file, format=named, overwrite=flags.overwrite)

@@ -15,17 +15,24 @@ class Progress(Protocol):
     def say(self, line: str) -> None:
         """One line of talk."""
 
-    def step(self, done: int, of: int, line: str) -> None:
-        """`done` of `of` parts of the whole work are done; `line` says it in words."""
+    def result(self, line: str) -> None:
+        """One line of result, on stdout at once."""
+
+    def step(self, done: float, of: float, line: str) -> None:
+        """`done` of `of` images are made; a part of one counts.  `line` says it in words."""
 
 
 class Quiet:
-    """Says nothing."""
+    """Says nothing but results."""
 
     def say(self, line: str) -> None:
         """Say nothing."""
 
-    def step(self, done: int, of: int, line: str) -> None:
+    def result(self, line: str) -> None:
+        """One line of result."""
+        print(line, flush=True)
+
+    def step(self, done: float, of: float, line: str) -> None:
         """Say nothing."""
 
 
@@ -39,7 +46,11 @@ class Lines:
         """One line of talk."""
         print(line, file=sys.stderr, flush=True)
 
-    def step(self, done: int, of: int, line: str) -> None:
+    def result(self, line: str) -> None:
+        """One line of result."""
+        print(line, flush=True)
+
+    def step(self, done: float, of: float, line: str) -> None:
         """A line every few seconds, with the time that is left."""
         now = time.monotonic()
         if now - self.spoken < SECONDS_BETWEEN_LINES:
@@ -62,6 +73,8 @@ class Bar:
             TimeRemainingColumn(compact=True),
             console=Console(stderr=True),
             transient=True,
+            redirect_stdout=False,  # rich would send results to stderr
+            redirect_stderr=False,
         )
         self.task = self.bar.add_task("Loading the model", total=None)
 
@@ -69,7 +82,13 @@ class Bar:
         """One line of talk."""
         self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    def step(self, done: int, of: int, line: str) -> None:
+    def result(self, line: str) -> None:
+        """One line of result; the bar steps aside, for both may stand on one screen."""
+        self.bar.stop()
+        print(line, flush=True)
+        self.bar.start()
+
+    def step(self, done: float, of: float, line: str) -> None:
         """Move the bar."""
         self.bar.update(self.task, completed=done, total=of, description=line)
 

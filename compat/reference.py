@@ -1,0 +1,182 @@
+"""What the commands of the reference repositories share.
+
+The commands run from a checkout and are thin: parse, translate into Requests, call the engine.
+"""
+
+import argparse
+import itertools
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from darkroom import settings
+from darkroom.checkpoints import prediction
+from darkroom.cli import failure, outputs, wishes
+from darkroom.cli.progress import progress
+from darkroom.contracts import ImageDone, Prediction, Request
+from darkroom.errors import RequestError
+from darkroom.images import io
+
+CHECKPOINT = "models/ldm/stable-diffusion-v1/model.ckpt"
+CONFIG = "configs/stable-diffusion/v1-inference.yaml"
+PROMPT = "a painting of a virus monster playing guitar"
+
+
+def parser(
+    description: str | None, *, outdir: str, n_iter: int, n_samples: int, scale: float
+) -> argparse.ArgumentParser:
+    """The flags of both txt2img and img2img, with the defaults in which they differ."""
+    made = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = made.add_argument
+    add("--prompt", nargs="?", const=PROMPT, default=PROMPT, help="what the image should show")
+    add("--outdir", nargs="?", const=outdir, default=outdir, help="output folder")
+    add("--skip_grid", action="store_true", help="save no grid")
+    add("--skip_save", action="store_true", help="save no single images")
+    add("--ddim_steps", type=int, default=50, help="steps, of any sampler")
+    add("--plms", action="store_true", help="sample with PLMS")
+    add("--fixed_code", action="store_true", help="start each iteration from the same noise")
+    add("--ddim_eta", type=float, default=0.0, help="fresh noise in each step of DDIM")
+    add("--n_iter", type=int, default=n_iter, help="iterations")
+    add("--C", type=int, choices=[4], default=4, help="latent channels")
+    add("--f", type=int, choices=[8], default=8, help="pixels a latent")
+    add("--n_samples", type=int, default=n_samples, help="images a prompt, made at once")
+    add("--n_rows", type=int, default=0, help="images in a row of the grid; 0: n_samples")
+    add("--scale", type=float, default=scale, help="guidance")
+    add("--from-file", help="file of prompts, one a line")
+    add("--config", default=CONFIG, help="the model's configuration")
+    add("--ckpt", default=CHECKPOINT, help="the model")
+    add("--seed", type=int, default=42, help="image j of the whole run has this seed + j")
+    add("--precision", choices=["full", "autocast"], default="autocast", help="full: float32")
+    return made
+
+
+def txt2img(options: argparse.Namespace) -> None:
+    """Images from a prompt, with the invisible watermark of the model's makers."""
+    print("The safety checker is not there: images are not looked at.", file=sys.stderr)
+    wish = _wish(options, "dpm_solver" if options.dpm_solver else _sampler(options))
+    _make(options, replace(wish, width=options.W, height=options.H))
+
+
+def img2img(options: argparse.Namespace) -> None:
+    """Images from an image of nearly the same size, without a watermark."""
+    if options.init_img is None:
+        raise RequestError("There is no image to start from.", "Name it: --init-img FILE.")
+    data = io.read_bytes(Path(options.init_img))
+    height, width, _ = io.read(data, options.init_img).pixels.shape
+    wish = replace(
+        _wish(options, _sampler(options)),
+        task="img2img",
+        image=data,
+        strength=options.strength,
+        width=_floor(width),
+        height=_floor(height),
+        watermark=False,
+    )
+    _make(options, wish)
+
+
+def guarded(run: Callable[[], None]) -> int:
+    """The exit code of `run`; an error is told on stderr, in two lines."""
+    try:
+        run()
+    except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 (told, not hidden)
+        return failure.tell(error)
+    return 0
+
+
+def requests(options: argparse.Namespace, wish: Request) -> tuple[Request, ...]:
+    """`wish` for every prompt of every iteration.
+
+    Image j of the whole run has seed + j.  With --fixed_code j begins at 0 again in every chunk
+    of --n_samples prompts, so that all of them start from the same noise.
+    """
+    for flag in ("n_iter", "n_samples"):
+        if getattr(options, flag) < 1:
+            raise RequestError(
+                f"--{flag} {getattr(options, flag)} makes no image.", "Say 1 or more."
+            )
+    made: list[Request] = []
+    image = 0
+    for chunk in _chunks(options) * options.n_iter:
+        seed = options.seed + (0 if options.fixed_code else image)
+        for prompt, group in itertools.groupby(chunk):
+            count = len(list(group))
+            made.append(replace(wish, prompt=prompt, seed=seed, count=count, batch=count))
+            seed += count
+        image += len(chunk)
+    return tuple(made)
+
+
+def _wish(options: argparse.Namespace, sampler: str) -> Request:
+    """What both commands say alike; the device is the person's own setting, not always CUDA."""
+    device = str(settings.read("device"))
+    return Request(
+        model=options.ckpt,
+        steps=options.ddim_steps,
+        sampler=sampler,
+        guidance=options.scale,
+        eta=options.ddim_eta if sampler != "dpm_solver" else None,
+        prediction=_prediction(Path(options.config)),
+        precision="fp32" if options.precision == "full" else None,
+        device=None if device == "auto" else device,
+    )
+
+
+def _sampler(options: argparse.Namespace) -> str:
+    return "plms" if options.plms else "ddim"
+
+
+def _prediction(config: Path) -> Prediction | None:
+    """What a configuration that exists says; else the checkpoint says it."""
+    if config.is_file():
+        return prediction.from_yaml(config)[0]
+    if config.name != Path(CONFIG).name:
+        raise RequestError(f"There is no configuration {config}.", "Leave --config out.")
+    return None
+
+
+def _floor(side: int) -> int:
+    """The multiple of 32 that the reference resizes to, and at least one."""
+    return max(side - side % 32, 32)
+
+
+def _chunks(options: argparse.Namespace) -> list[list[str]]:
+    """The prompts, as many at once as --n_samples says; the last chunk may be shorter."""
+    if options.from_file is None:
+        return [[options.prompt] * options.n_samples]
+    prompts = wishes.lines(options.from_file)
+    starts = range(0, len(prompts), options.n_samples)
+    return [prompts[start : start + options.n_samples] for start in starts]
+
+
+def _make(options: argparse.Namespace, wish: Request) -> None:
+    """Carry out `wish` and save where the reference saves."""
+    from darkroom.cli.development import develop  # loads torch
+
+    folder = Path(options.outdir)
+    outputs.try_out(folder)
+    images = []
+    with progress(quiet=False) as talk:
+        for done in develop(requests(options, wish), talk):
+            if not options.skip_save:
+                _save(done, folder / "samples", "{:05}.png")
+            if not options.skip_grid:
+                images.append(done)
+    if images:
+        _save(outputs.sheet(images, options.n_rows or options.n_samples), folder, "grid-{:04}.png")
+    print(f"Your samples are ready and waiting for you here: \n{folder} \n \nEnjoy.")
+
+
+def _save(done: ImageDone, folder: Path, pattern: str) -> None:
+    """Under the number after the highest: nothing is overwritten, also by a second run beside."""
+    from darkroom.tasks import finish  # loads torch
+
+    io.make_folder(folder)
+    prefix = pattern.partition("{")[0]
+    names = re.compile(re.escape(prefix) + r"(\d+)\.png")
+    numbers = [int(match[1]) for file in folder.iterdir() if (match := names.fullmatch(file.name))]
+    io.write_next(folder, pattern, finish.encode(done, "png"), first=max(numbers, default=-1) + 1)

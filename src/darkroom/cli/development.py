@@ -1,0 +1,76 @@
+"""Requests become finished images, while progress and preview tell how far they are."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from darkroom.cli.outputs import Preview
+from darkroom.cli.progress import Progress
+from darkroom.contracts import ImageDone, Noted, Request, Resolved, Started, Stepped
+from darkroom.errors import OutputError
+from darkroom.tasks.engine import Engine
+
+
+def develop(
+    requests: Sequence[Request], progress: Progress, preview: Preview | None = None
+) -> Iterator[ImageDone]:
+    """Each finished image, as soon as it is one; all requests name the same model.
+
+    Every wish is judged before the first is carried out.  Interrupted, it stops within a step.
+
+    Raises:
+        DarkroomError: the model is none, or a wish cannot be meant or carried out.
+    """
+    engine = Engine.open(requests[0].model)
+    if engine.spec.demonstration:
+        progress.say(
+            f"{engine.spec.name} is a small demonstration. For real images give a "
+            "Stable Diffusion checkpoint to --model, such as --model sd-v1-4.ckpt."
+        )
+    counts = [engine.plan(request)[0].count for request in requests]
+    for index, request in enumerate(requests):
+        before = sum(counts[:index])
+        resolved = None
+        for event in engine.run(request, previews=preview is not None):
+            if isinstance(event, Started):
+                resolved = event.resolved
+                progress.say(_headline(resolved))
+            elif isinstance(event, Noted):
+                progress.say(event.message)
+            elif isinstance(event, ImageDone):
+                yield dataclasses.replace(event, index=before + event.index)
+            elif isinstance(event, Stepped):
+                _tell(event, before, sum(counts), progress)
+                if preview is not None and resolved is not None:
+                    preview = _shown(preview, event, resolved, progress)
+
+
+def _headline(resolved: Resolved) -> str:
+    first, last = resolved.seed, resolved.seed + resolved.count - 1
+    seeds = f"seed {first}" if first == last else f"seeds {first} to {last}"
+    return (
+        f"{resolved.width} x {resolved.height}, {seeds}, {resolved.steps} steps of "
+        f"{resolved.sampler} on {resolved.schedule}, guidance {resolved.guidance:g}"
+    )
+
+
+def _tell(event: Stepped, before: int, images: int, progress: Progress) -> None:
+    first = before + event.first + 1
+    last = first + event.images - 1
+    which = f"image {first}" if first == last else f"images {first} to {last}"
+    progress.step(
+        first - 1 + event.images * event.step / event.steps,
+        images,
+        f"{which} of {images}, step {event.step} of {event.steps}",
+    )
+
+
+def _shown(
+    preview: Preview, event: Stepped, resolved: Resolved, progress: Progress
+) -> Preview | None:
+    """The preview, or None once it cannot be written: no image is lost for that."""
+    try:
+        preview.show(event.previews, resolved.width, resolved.height)
+    except OutputError as error:
+        progress.say(f"The preview stops here. {error.message}")
+        return None
+    return preview

@@ -1,0 +1,61 @@
+"""What would be done and what it would cost, for people and for programs."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+
+import typer
+
+from darkroom.contracts import ModelSpec, Plan, Request, Resolved
+from darkroom.tasks.engine import Engine
+
+
+def show(requests: Sequence[Request], *, as_json: bool) -> None:
+    """Print the plan of each Request; nothing is made."""
+    engine = Engine.open(requests[0].model)
+    plans = [engine.plan(request) for request in requests]
+    if as_json:
+        typer.echo(json.dumps({"plans": [_object(*plan) for plan in plans]}))
+        return
+    for resolved, plan in plans:
+        typer.echo("\n".join(_lines(engine.spec, resolved, plan)))
+
+
+def _object(resolved: Resolved, plan: Plan) -> dict[str, object]:
+    """Everything that is settled.  A seed that was not said is drawn when images are made."""
+    settled = {
+        field.name: getattr(resolved, field.name)
+        for field in dataclasses.fields(resolved)
+        if field.name not in {"request", "watermark", "seed"}
+    }
+    said = resolved.request
+    about = {"task": said.task, "model": said.model, "prompt": said.prompt, "seed": said.seed}
+    return about | settled | dataclasses.asdict(plan)
+
+
+def _lines(spec: ModelSpec, resolved: Resolved, plan: Plan) -> list[str]:
+    request = resolved.request
+    images = "1 image" if resolved.count == 1 else f"{resolved.count} images"
+    how = "" if resolved.count == 1 else f", {plan.batch} at once"
+    rows = {
+        "Prompt": request.prompt,
+        "Model": f"{spec.name}, predicts {resolved.prediction}: {spec.prediction_reason}",
+        "Images": f"{images} of {resolved.width} x {resolved.height} pixels{how}",
+        "Sampling": f"{resolved.steps} steps of {resolved.sampler} on {resolved.schedule}, "
+        f"guidance {resolved.guidance:g}",
+        "Device": f"{plan.device} ({plan.device_name}), {plan.engine}, {plan.precision}",
+        "Memory": f"about {_size(plan.peak_bytes)}, {_size(plan.weight_bytes)} of it weights",
+        "Time": f"about {_duration(plan.seconds)}",
+    }
+    lines = [f"{name + ':':10}{text}" for name, text in rows.items()]
+    return lines + [f"{'Note:':10}{note}" for note in plan.notes]
+
+
+def _size(n: int) -> str:
+    return f"{n / 1e9:.1f} GB" if n >= 1e9 else f"{n / 1e6:.0f} MB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 1 else "a second"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
