@@ -28,7 +28,7 @@ def prediction_of(header: Header, path: Path, said: Prediction | None) -> tuple[
         return said, "as asked for"
     config = path.with_suffix(".yaml")
     if config.is_file():
-        return _from_yaml(config)
+        return from_yaml(config)
     if word := header.metadata.get("modelspec.prediction_type"):
         if word not in _WORDS:
             raise ModelError(
@@ -41,8 +41,8 @@ def prediction_of(header: Header, path: Path, said: Prediction | None) -> tuple[
     return "eps", "every published Stable Diffusion 1 model does"
 
 
-def _from_yaml(config: Path) -> tuple[Prediction, str]:
-    """`model.params.parameterization` of a training configuration; absent means eps.
+def from_yaml(config: Path) -> tuple[Prediction, str]:
+    """`model.params.parameterization` of a configuration, and the reason; absent means eps.
 
     Only nested blocks of `key: value` are followed: nothing else stands above that line in the
     configurations that exist, and no library is needed for three lines.
@@ -52,7 +52,7 @@ def _from_yaml(config: Path) -> tuple[Prediction, str]:
             text = file.read(MAX_YAML_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(
-            f"{config.name} beside the model cannot be read.",
+            f"{config.name}, the configuration of the model, cannot be read.",
             "Mend or remove it, or say --prediction eps or v.",
         ) from error
     word = _value(text, ("model", "params", "parameterization"))
@@ -60,7 +60,7 @@ def _from_yaml(config: Path) -> tuple[Prediction, str]:
         return "eps", f"{config.name} names no other parameterization"
     if word not in _WORDS:
         raise ModelError(
-            f"{config.name} beside the model says parameterization {word[:40]!r}, "
+            f"{config.name}, the configuration of the model, says parameterization {word[:40]!r}, "
             "which is not supported.",
             "Say --prediction eps or v.",
         )
