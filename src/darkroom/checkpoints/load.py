@@ -5,13 +5,14 @@ import math
 import mmap
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from darkroom.checkpoints import layouts
 from darkroom.checkpoints.detect import hidden_sizes
@@ -80,7 +81,7 @@ def load(
         weight = _checked(stored, row, DTYPES[precision], source)
         states[row.network][row.ours] = weight.reshape(row.shape).to(device)
 
-    with torch.device("meta"):
+    with torch.device("meta"), _Unfilled():
         networks = Networks(
             text_encoder=TextEncoder(spec.text_encoder),
             unet=UNet(spec.unet),
@@ -130,6 +131,27 @@ def save_published(
             file.write(weight.flatten().view(torch.uint8).numpy().data)
 
     _write_atomic(path, write)
+
+
+class _Unfilled(TorchFunctionMode):
+    """Networks made inside skip their random start.
+
+    The weights replace it anyway, and on the meta device it costs seconds: torch imports its
+    compiler to draw normal numbers that are nowhere.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., object],
+        types: Iterable[type],
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
+        kwargs = kwargs or {}
+        fills = func in (Tensor.fill_, Tensor.zero_)
+        if fills or getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def _stored(data: mmap.mmap, row: Row, info: TensorInfo, source: str) -> Tensor:
