@@ -3,9 +3,13 @@
 import os
 import socket
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from tests.tiny import TinyCheckpoint
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -42,3 +46,11 @@ def _no_network() -> Iterator[None]:
         patch.setattr(socket.socket, "connect_ex", refuse)
         patch.setattr(socket, "getaddrinfo", refuse)
         yield
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> "TinyCheckpoint":
+    """A random v1 of a few megabytes, as .safetensors and as .ckpt."""
+    from tests import tiny
+
+    return tiny.write(tmp_path_factory.mktemp("models"))

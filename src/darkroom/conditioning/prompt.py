@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from darkroom.contracts import ModelSpec
+from darkroom.errors import ModelError
 from darkroom.models.text_encoder import TextEncoder
 from darkroom.text.tokenizer import Tokenizer, unknown_words
 
@@ -11,11 +12,23 @@ _NAMED = 6  # unknown words that are told by name: the line shall stay a line
 
 
 def tokenizer_of(spec: ModelSpec) -> Tokenizer:
-    """The model's own vocabulary where it brings one, else CLIP's."""
-    length = spec.text_encoder.context_length
+    """The model's own vocabulary where it brings one, else CLIP's.
+
+    Raises:
+        ModelError: the vocabulary holds more tokens than the text encoder.
+    """
+    length, room = spec.text_encoder.context_length, spec.text_encoder.vocabulary
     if spec.merges:
-        return Tokenizer(merges=spec.merges, context_length=length)
-    return Tokenizer.clip(context_length=length)
+        tokenizer = Tokenizer(merges=spec.merges, context_length=length)
+    else:
+        tokenizer = Tokenizer.clip(context_length=length)
+    if tokenizer.vocabulary > room:
+        raise ModelError(
+            f"{spec.name} has room for {room:,} tokens, its vocabulary has "
+            f"{tokenizer.vocabulary:,}.",
+            "A model with a vocabulary of its own has to bring it along in the file.",
+        )
+    return tokenizer
 
 
 def embed(prompt: str, tokenizer: Tokenizer, text_encoder: TextEncoder) -> Tensor:
@@ -40,10 +53,9 @@ def remarks(prompt: str, what: str, spec: ModelSpec, tokenizer: Tokenizer) -> tu
         lines.append(f"The {what} is too long for the model, which does not see: {cut}")
     if spec.words and (unknown := unknown_words(prompt, frozenset(spec.words))):
         named = [f"“{word}”" + (f" (near: “{near}”)" if near else "") for word, near in unknown]
-        more = ["…"] if len(named) > _NAMED else []
         lines.append(
             f"{spec.name} is a small demonstration and does not know "
-            f"{', '.join(named[:_NAMED] + more)}. "
+            f"{', '.join(named[:_NAMED])}{', …' if len(named) > _NAMED else ''}. "
             "A published checkpoint does: give its file to --model."
         )
     return tuple(lines)
