@@ -21,7 +21,8 @@ def oracle(q: Tensor, k: Tensor, v: Tensor, *, causal: bool = False) -> Tensor:
     if causal:
         later = torch.ones(logits.shape[-2:], dtype=torch.bool).triu(1)
         logits = logits.masked_fill(later, float("-inf"))
-    return logits.softmax(-1) @ v
+    out: Tensor = logits.softmax(-1) @ v
+    return out
 
 
 def inputs(
@@ -38,14 +39,14 @@ def inputs(
 
 
 def error(out: Tensor, expected: Tensor) -> float:
-    return ((out.double() - expected).norm() / expected.norm()).item()
+    return float((out.double() - expected).norm() / expected.norm())
 
 
 class Watch(TorchDispatchMode):
     """Notes which operators run, and the most elements that one of them returns."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.names: set[str] = set()
         self.largest = 0
 
