@@ -36,12 +36,11 @@ for module in sys.argv[2:]:
 """
 
 # The rooms that answer at once: a command line and, later, a server import them without torch.
+INSTANT = {"text", "planning", "images", "settings", "paths", "errors", "names", "timesteps"}
 NO_TORCH = [
-    module
-    for module in MODULES
-    if module.split(".")[1] in {"cli", "text", "planning", "images", "settings", "paths"}
-    or module.split(".")[1] in {"errors", "names", "timesteps", "contracts"}
-    or module in {f"darkroom.checkpoints.{name}" for name in ("header", "detect", "catalog")}
+    *(module for module in MODULES if module.split(".")[1] in INSTANT | {"contracts"}),
+    *(f"darkroom.checkpoints.{name}" for name in ("header", "detect", "catalog")),
+    "darkroom.cli.app",
 ]
 
 

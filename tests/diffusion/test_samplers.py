@@ -7,10 +7,13 @@ import diffusers
 import pytest
 import torch
 from tests.diffusion import oracles
-from tests.diffusion.oracles import TABLES, toy_denoise, toy_eps
+from tests.diffusion.oracles import TABLES, ToyUNet, toy_denoise, toy_eps
 from torch import Tensor
 
 from darkroom import names
+from darkroom.diffusion import schedule
+from darkroom.diffusion.denoiser import Denoiser
+from darkroom.diffusion.guidance import guided
 from darkroom.diffusion.noise import Noise
 from darkroom.diffusion.samplers import SAMPLERS, Steps
 
@@ -209,6 +212,33 @@ class TestAgainstDiffusers:
         ours = run("ddim", start() * torch.hypot(levels[0], torch.tensor(1.0)), levels, eta=eta)
         ours = [x / math.hypot(1, s) for x, s in zip(ours, levels[1:].tolist(), strict=True)]
         assert_same_steps(ours, theirs, SINGLE)
+
+    def test_v_with_zero_terminal_snr_on_trailing(self) -> None:
+        """The whole way of a model of today: its ᾱ of 0 has a floor with us, and none there."""
+        scheduler = diffusers.DDIMScheduler(
+            **SCALED_LINEAR,
+            prediction_type="v_prediction",
+            timestep_spacing="trailing",
+            rescale_betas_zero_snr=True,
+            clip_sample=False,
+        )
+        scheduler.set_timesteps(20)
+        unet, context = ToyUNet(), torch.zeros(1, 1, 1)
+        y = start().float()
+        alphas = schedule.alphas_cumprod(zero_terminal_snr=True)
+        levels = schedule.sigmas("trailing", 20, alphas)
+        denoise = guided(Denoiser(unet, alphas, "v"), context, context, 1)
+        x = schedule.start_from_noise("ddim", levels, y)
+        theirs = []
+        with torch.no_grad():
+            for t in scheduler.timesteps:
+                v = unet(y, t.expand(len(y)).float(), context)
+                y = scheduler.step(v, t, y).prev_sample
+                theirs.append(y)
+            steps = SAMPLERS["ddim"](denoise, x, levels, noise=no_noise)
+            ours = [schedule.to_latent(step.x, levels[[step.i + 1]]) for step in steps]
+        # The floor leaves 2.2e-4 of the start's noise in the first denoised image.
+        assert_same_steps(ours, theirs, 1e-3)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
