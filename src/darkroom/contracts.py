@@ -248,7 +248,8 @@ class Raster:
 class Recipe:
     """Everything needed to make one image again.  No local path stands in it.
 
-    `seed` is that of this very image; `sha256` values are lower-case hex.
+    `seed` is that of this very image; `sha256` values are lower-case hex.  `steps` ran;
+    `requested_steps` were asked for, where the `ldm` grid holds another count, else None.
     """
 
     task: Task
@@ -273,6 +274,7 @@ class Recipe:
     watermark: str | None
     software: str
     versions: Mapping[str, str]
+    requested_steps: int | None = None
     version: int = RECIPE_VERSION
 
 
