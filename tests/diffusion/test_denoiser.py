@@ -4,13 +4,13 @@ import hypothesis
 import pytest
 import torch
 from hypothesis import strategies as st
-from tests.diffusion.oracles import ToyUNet
 from torch import Tensor, nn
 
 from darkroom.contracts import Prediction
 from darkroom.diffusion import denoiser, schedule
 from darkroom.diffusion.denoiser import Denoiser
 from darkroom.diffusion.noise import Noise
+from tests.diffusion.oracles import ToyUNet
 
 ALPHAS = schedule.alphas_cumprod()
 TERMINAL = schedule.alphas_cumprod(zero_terminal_snr=True)

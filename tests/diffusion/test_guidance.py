@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from tests.diffusion.oracles import ToyUNet
 
 from darkroom.diffusion import schedule
 from darkroom.diffusion.denoiser import Denoiser
 from darkroom.diffusion.guidance import guided
 from darkroom.diffusion.noise import Noise
+from tests.diffusion.oracles import ToyUNet
 
 ALPHAS = schedule.alphas_cumprod()
 SIGMA = schedule.sigma_table(ALPHAS)[400]

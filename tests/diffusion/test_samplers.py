@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 import diffusers
 import pytest
 import torch
-from tests.diffusion import oracles
-from tests.diffusion.oracles import TABLES, ToyUNet, toy_denoise, toy_eps
 from torch import Tensor
 
 from darkroom import names
@@ -16,6 +14,8 @@ from darkroom.diffusion.denoiser import Denoiser
 from darkroom.diffusion.guidance import guided
 from darkroom.diffusion.noise import Noise
 from darkroom.diffusion.samplers import SAMPLERS, Steps
+from tests.diffusion import oracles
+from tests.diffusion.oracles import TABLES, ToyUNet, toy_denoise, toy_eps
 
 # float64 throughout: what differs is only the order of the operations.
 EXACT = 1e-10

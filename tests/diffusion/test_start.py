@@ -7,14 +7,14 @@ import math
 
 import pytest
 import torch
-from tests.diffusion import oracles
-from tests.diffusion.oracles import ToyUNet
 from torch import Tensor
 
 from darkroom.diffusion import schedule
 from darkroom.diffusion.denoiser import Denoiser
 from darkroom.diffusion.noise import Noise
 from darkroom.diffusion.samplers import SAMPLERS
+from tests.diffusion import oracles
+from tests.diffusion.oracles import ToyUNet
 
 ALPHAS = schedule.alphas_cumprod()
 LDM = schedule.sigmas("ldm", 10, ALPHAS)

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.planning.specs import SMALL, V1
 
 from darkroom.contracts import ModelDefaults, ModelSpec, Request, Resolved
 from darkroom.errors import RequestError
 from darkroom.planning.resolve import resolve
+from tests.planning.specs import SMALL, V1
 
 PHOTO: dict[str, Any] = {"task": "img2img", "image": b"an image"}
 

@@ -23,7 +23,6 @@ import pytest
 import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.text.strings import NASTY, strings
 
 from darkroom.errors import ModelError
 from darkroom.text.tokenizer import (
@@ -33,6 +32,7 @@ from darkroom.text.tokenizer import (
     pruned_merges,
     unknown_words,
 )
+from tests.text.strings import NASTY, strings
 
 RECORDS = json.loads((Path(__file__).parent.parent / "data" / "clip_ids.json").read_text())
 PRUNED = ("c a", "ca t</w>", "d o", "do g</w>")
