@@ -144,8 +144,9 @@ class UNetConfig:
                 raise ValueError(f"{name} has {given} entries, expected {levels}")
         for width, heads in zip(self.widths, self.heads, strict=True):
             if width % heads or width % self.norm_groups:
+                groups = self.norm_groups
                 raise ValueError(
-                    f"width {width} is not a multiple of {heads} heads and {self.norm_groups} groups"
+                    f"width {width} is not a multiple of {heads} heads and {groups} groups"
                 )
 
     @property
