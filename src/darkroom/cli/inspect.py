@@ -1,5 +1,6 @@
 """The command that says what an image file tells about itself."""
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,9 +11,6 @@ from darkroom.cli.flags import Debug, Json
 
 if TYPE_CHECKING:
     from darkroom.images.inspection import Inspection
-
-FOUND = 0.9  # a share of the bits that chance does not give: 32 fair bits reach it once in 10 ** 6
-
 
 def inspect(
     file: Annotated[
@@ -42,7 +40,7 @@ def _lines(found: "Inspection") -> Iterator[str]:
     else:
         yield f"AI mark: {_shown(found.mark.source)} ({_shown(found.mark.system)})"
     for payload, share in found.watermarks.items():
-        verdict = "found" if share >= FOUND else "not found"
+        verdict = "found" if share >= _beyond_chance(payload) else "not found"
         yield f"Watermark {payload}: {verdict}, {share:.0%} of its bits agree"
     if not found.watermarks:
         yield "Watermark: none, the image is too small to bear one"
@@ -55,6 +53,11 @@ def _lines(found: "Inspection") -> Iterator[str]:
         yield "Recipe: none"
     for note in found.notes:
         yield f"Note: {_shown(note)}"
+
+
+def _beyond_chance(payload: str) -> float:
+    """The share of agreeing bits that stands five standard deviations above a fair coin's."""
+    return 0.5 + 2.5 / math.sqrt(8 * len(payload))
 
 
 def _section(title: str, values: Mapping[str, object]) -> Iterator[str]:
