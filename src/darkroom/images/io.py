@@ -103,9 +103,8 @@ def open_screened(data: bytes, name: str = "The image") -> tuple[Image.Image, in
     """
     kind, frames = screening.screen(data, name)
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of sizes and of odd metadata; both are judged below.
-            warnings.simplefilter("ignore")
+        # Pillow warns of sizes and of odd metadata; both are judged below.
+        with warnings.catch_warnings(action="ignore"):
             image = Image.open(io.BytesIO(data), formats=(kind,))
     except Image.DecompressionBombError as error:
         raise ImageError(
@@ -128,20 +127,19 @@ def normalise(image: Image.Image, frames: int, name: str = "The image") -> ReadI
         notes.append(f"The file holds {frames} frames; the first was taken.")
     if image.format in {"PNG", "TIFF"} and ";16" in str(getattr(image, "tile", "")):
         notes.append("Its 16 bits a channel were reduced to 8.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
+        try:
             image.load()
-    except Exception as error:
-        raise screening.damaged(name, "its pixels are cut off or cannot be decoded") from error
-    try:
-        pixels, alpha = _upright_srgb(image, notes)
-    except Exception as error:
-        # Pillow has no conversion from this colour space; it says so in many ways.
-        raise ImageError(
-            f"{name} stores its colours in a way that cannot be read ({image.mode}).",
-            "Save it as 8-bit RGB and try again.",
-        ) from error
+        except Exception as error:
+            raise screening.damaged(name, "its pixels cannot be decoded") from error
+        try:
+            pixels, alpha = _upright_srgb(image, notes)
+        except Exception as error:
+            # Pillow has no conversion from this colour space; it says so in many ways.
+            raise ImageError(
+                f"{name} stores its colours in a way that cannot be read ({image.mode}).",
+                "Save it as 8-bit RGB and try again.",
+            ) from error
     return ReadImage(pixels=pixels, mask=alpha, notes=tuple(notes))
 
 

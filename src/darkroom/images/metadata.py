@@ -9,6 +9,7 @@ import json
 import re
 import sys
 import types
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -188,7 +189,8 @@ def carried(image: Image.Image) -> Carried:
 
 def _user_comment(image: Image.Image) -> str | None:
     comment: object = None
-    with suppress(Exception):  # damaged EXIF data show in many ways
+    # Damaged EXIF data show in many ways.
+    with suppress(Exception), warnings.catch_warnings(action="ignore"):
         comment = image.getexif().get_ifd(_EXIF_IFD).get(_USER_COMMENT)
     if not isinstance(comment, bytes) or not comment.startswith(b"UNICODE\0"):
         return None

@@ -18,8 +18,10 @@ MAX_SIDE = 32_768
 MAX_FRAMES = 1000
 MAX_METADATA = 4 * 2**20
 
-# A file of the largest size holds half a million of the usual pieces; more only cost time.
-_MAX_PIECES = 1_000_000
+# Pillow walks chunks, segments and strips in Python; no encoder writes so many.
+_MAX_PIECES = 50_000
+# A GIF's pixels come in blocks of up to 255 bytes.
+_GIF_BYTES_A_PIECE = 128
 # Each scan of a progressive JPEG passes over the whole picture; encoders write about ten.
 _MAX_SCANS = 100
 
@@ -148,14 +150,39 @@ def _weigh(kind: str, data: bytes, name: str) -> tuple[int, int]:
         return _weigh_webp(data, name)
     if kind == "TIFF":
         return _weigh_tiff(data), 0
-    if kind == "JPEG" and data.count(b"\xff\xda") > _MAX_SCANS:
-        raise _DamagedError(f"it holds more than {_MAX_SCANS} scans")
+    if kind == "JPEG":
+        return 1, _weigh_jpeg(data)
     return 1, 0
 
 
-def _pieces() -> Iterator[int]:
-    yield from range(_MAX_PIECES)
-    raise _DamagedError(f"it is cut into more than {_MAX_PIECES} pieces")
+def _pieces(limit: int = _MAX_PIECES) -> Iterator[int]:
+    yield from range(limit)
+    raise _DamagedError("it is cut into more pieces than any picture")
+
+
+def _weigh_jpeg(data: bytes) -> int:
+    """Bytes of EXIF, which may go on over many segments; counts segments and scans."""
+    exif, position = 0, 2
+    for _ in _pieces():
+        marker = data[position + 1]
+        if data[position] != 0xFF or marker == 0xFF:  # padding
+            position += 1
+        elif marker in _BARE_MARKERS:
+            position += 2
+        elif marker == _START_OF_SCAN:
+            break
+        else:
+            (length,) = struct.unpack_from(">H", data, position + 2)
+            if data[position + 4 : position + 8] == b"Exif":
+                exif += length
+            position += 2 + length
+    if data.count(bytes([0xFF, _START_OF_SCAN]), position) > _MAX_SCANS:
+        raise _DamagedError(f"it holds more than {_MAX_SCANS} scans")
+    return exif
+
+
+_START_OF_SCAN = 0xDA
+_BARE_MARKERS = {0x00, 0x01, *range(0xD0, 0xDA)}  # those that no length follows
 
 
 def _weigh_png(data: bytes) -> tuple[int, int]:
@@ -200,7 +227,7 @@ def _weigh_gif(data: bytes) -> tuple[int, int]:
     """Frames and bytes of comments and application data."""
     frames, metadata = 0, 0
     position = 13 + _colour_table(data[10])
-    pieces = _pieces()
+    pieces = _pieces(_MAX_PIECES + len(data) // _GIF_BYTES_A_PIECE)
     while position < len(data) and data[position] in b"\x21\x2c":
         start = position
         if data[start] == 0x2C:
