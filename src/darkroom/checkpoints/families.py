@@ -31,8 +31,6 @@ def refuse_other_families(header: Header, source: str) -> None:
     `source` is the file's name for the message.
     """
     tensors = header.tensors
-    if not tensors:
-        raise ModelError(f"{source} holds no tensors.", HINT)
     for family in FAMILIES:
         if family.recognise(tensors):
             raise ModelError(f"{source} is {family.name}, which is not supported yet.", HINT)

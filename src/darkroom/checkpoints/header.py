@@ -30,12 +30,15 @@ def read_header(path: Path) -> Header:
         with path.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(0)
-            return _read(path, file, size)
+            header = _read(path, file, size)
     except OSError as error:
         raise ModelError(
             f"{path.name} cannot be read: {error.strerror or error}.",
             "Check its permissions and its disk.",
         ) from error
+    if not header.tensors:
+        raise ModelError(f"{path.name} holds no tensors.", sniff.WANT_CHECKPOINT)
+    return header
 
 
 def _read(path: Path, file: BinaryIO, size: int) -> Header:

@@ -8,6 +8,7 @@ the remnants of training programs (`REMNANTS`), whose result is an empty label a
 else is called refuses the file by name.  Neither `pickle` nor `torch.load` is used.
 """
 
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -318,7 +319,7 @@ class _Machine:
             name in RECONSTRUCTORS and arguments and _is_remnant(arguments[0])
         ):
             self.push(Remnant(function))
-        elif name.startswith(("torch._utils._rebuild_", "torch._tensor._rebuild_")):
+        elif _OTHER_TENSORS.fullmatch(name):
             self.refuse(f"it holds a kind of tensor that is not supported ({_shown(name)})")
         else:
             self.refuse_code(function)
@@ -464,6 +465,7 @@ REBUILD: dict[str, Callable[[tuple[object, ...]], object]] = {
     "torch.Size": _size,
 }
 DICTIONARIES = frozenset({"collections.OrderedDict", "collections.defaultdict"})
+_OTHER_TENSORS = re.compile(r"torch\._(utils|tensor)\._rebuild_\w+")
 RECONSTRUCTORS = frozenset({"copy_reg._reconstructor", "copyreg._reconstructor"})
 
 STOP = ord(".")

@@ -135,7 +135,10 @@ class _Walk:
         dtype, shape, offsets = fields["dtype"], fields["shape"], fields["data_offsets"]
         if not isinstance(dtype, str) or dtype not in ITEM_BITS:
             raise ValueError(f"unknown type of the tensor {name}")
-        if not _naturals(shape) or len(shape) > MAX_DIMENSIONS or math.prod(shape) > MAX_ELEMENTS:
+        if not _naturals(shape) or len(shape) > MAX_DIMENSIONS:
+            raise ValueError(f"impossible shape of the tensor {name}")
+        # Ones for zeros: an empty tensor may be endless in its other dimensions.
+        if math.prod(max(n, 1) for n in shape) > MAX_ELEMENTS:
             raise ValueError(f"impossible shape of the tensor {name}")
         if not _naturals(offsets) or len(offsets) != 2:
             raise ValueError(f"impossible offsets of the tensor {name}")
