@@ -1,0 +1,236 @@
+"""The Python face: a model, its wishes, and what comes of them.
+
+>>> import darkroom
+>>> model = darkroom.load("mini")
+>>> made = model.txt2img("a hamster on a blue background", seed=3)
+>>> for event in made:
+...     print(event)
+>>> made.image.save("hamster.png")
+"""
+
+import io
+import os
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from darkroom.contracts import Event, ImageDone, Precision, Prediction, Recipe, Request
+from darkroom.errors import DarkroomError
+from darkroom.images import io as files
+from darkroom.tasks import finish
+from darkroom.tasks.engine import Engine
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+
+class Wishes(TypedDict, total=False):
+    """What may be said about any image.  What is not said, the model and the sampler decide.
+
+    `guidance`: how strongly the prompt pulls; 1 is without guidance.  `eta`: the share of fresh
+    noise of `ddim`, 0 … 1.  `width`, `height` in pixels.  `seed`: that of the first image, the
+    k-th after it has `seed + k`; random where it is not said.  `count`: images; `batch` of them
+    at once, which changes speed and memory and no image.
+    """
+
+    negative: str
+    steps: int
+    sampler: str
+    schedule: str
+    guidance: float
+    eta: float
+    width: int
+    height: int
+    seed: int
+    count: int
+    batch: int
+    watermark: bool
+
+
+def load(
+    model: str | os.PathLike[str] = "mini",
+    *,
+    device: str | None = None,
+    precision: Precision | None = None,
+    prediction: Prediction | None = None,
+) -> "Model":
+    """Open a model: the name of an installed one, or a `.safetensors` or `.ckpt` file.
+
+    Only the file's header is read; the weights follow with the first image.
+
+    Raises:
+        ModelError: there is no such model, or the file is not one that can be used.
+        RequestError: the device is not there.
+    """
+    name = os.fspath(model)
+    wish = Request(model=name, device=device, precision=precision, prediction=prediction)
+    return Model(Engine.open(name), wish)
+
+
+class Model:
+    """One checkpoint, held in memory from its first image on.  Made by `darkroom.load`."""
+
+    def __init__(self, engine: Engine, wish: Request) -> None:
+        self._engine = engine
+        self._wish = wish
+
+    @property
+    def name(self) -> str:
+        return self._engine.spec.name
+
+    def txt2img(self, prompt: str, **wishes: Unpack[Wishes]) -> "Generation":
+        """Images of `prompt`; nothing runs before the result is asked for.
+
+        Raises:
+            RequestError: a wish that cannot be meant.
+        """
+        return self.make(self._request(task="txt2img", prompt=prompt, **wishes))
+
+    def img2img(
+        self,
+        image: "str | os.PathLike[str] | bytes | PIL.Image.Image",
+        prompt: str = "",
+        *,
+        strength: float | None = None,
+        **wishes: Unpack[Wishes],
+    ) -> "Generation":
+        """Images that start from `image`: a file, the bytes of one, or a Pillow image.
+
+        `strength`: 0 keeps the image, 1 keeps next to nothing of it.
+
+        Raises:
+            ImageError: the image is none, or cannot be read.
+            RequestError: a wish that cannot be meant.
+        """
+        return self.make(
+            self._request(
+                task="img2img",
+                prompt=prompt,
+                image=_encoded(image),
+                strength=strength,
+                **wishes,
+            )
+        )
+
+    def make(self, request: Request) -> "Generation":
+        """What a whole `Request` asks for; `txt2img` and `img2img` are short ways to one."""
+        return Generation(self._engine.run(request))
+
+    def _request(self, **wishes: Any) -> Request:
+        return replace(self._wish, **wishes)
+
+
+class Generation:
+    """Images that are being made.
+
+    Iterating gives the events of the one run, `Started` to `Finished`, as they happen; asking for
+    the images runs what is left of it.  Leaving a loop early loses nothing: the run goes on where
+    it stopped when it is asked again, until `cancel`.
+    """
+
+    def __init__(self, events: Generator[Event]) -> None:
+        self._events = events
+        self._images: list[Image] = []
+
+    def __iter__(self) -> Iterator[Event]:
+        for event in self._events:
+            if isinstance(event, ImageDone):
+                self._images.append(Image(event))
+            yield event
+
+    def cancel(self) -> None:
+        """Stop; the images that are finished stay."""
+        self._events.close()
+
+    @property
+    def images(self) -> "Sequence[Image]":
+        """All images, made now as far as they are not."""
+        for _ in self:
+            pass
+        return tuple(self._images)
+
+    @property
+    def image(self) -> "Image":
+        """The first image.
+
+        Raises:
+            DarkroomError: there is none, because the run was cancelled or failed before it.
+        """
+        images = self.images
+        if not images:
+            raise DarkroomError("There is no image: the run was cancelled or failed before it.")
+        return images[0]
+
+    @property
+    def pil(self) -> "PIL.Image.Image":
+        """The first image, for Pillow."""
+        return self.image.pil
+
+    @property
+    def seed(self) -> int:
+        """The seed of the first image."""
+        return self.image.seed
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the first image was made."""
+        return self.image.recipe
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the first image; see `Image.save`."""
+        return self.image.save(path, overwrite=overwrite)
+
+    def _repr_png_(self) -> bytes:
+        return self.image._repr_png_()
+
+
+@dataclass(frozen=True)
+class Image:
+    """One finished image."""
+
+    done: ImageDone
+
+    @property
+    def seed(self) -> int:
+        """Its own seed: with it and the same wishes it comes out again, alone or among others."""
+        return self.done.seed
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it was made."""
+        return self.done.recipe
+
+    @property
+    def pil(self) -> "PIL.Image.Image":
+        """For Pillow, which saves it without mark and recipe; `save` writes both."""
+        return files.to_pil(self.done.image)
+
+    def save(
+        self, path: str | os.PathLike[str], *, overwrite: bool = False, private: bool = False
+    ) -> Path:
+        """Write a PNG, JPEG or WebP file, as the name ends, and return its path.
+
+        It says that it was made by AI and, unless `private`, how.
+
+        Raises:
+            OutputError: it cannot be written, or a file stands there and `overwrite` was not said.
+            RequestError: the name ends otherwise.
+        """
+        target = Path(path)
+        finish.write(self.done, target, overwrite=overwrite, private=private)
+        return target
+
+    def _repr_png_(self) -> bytes:
+        return finish.encode(self.done, "png")
+
+
+def _encoded(image: "str | os.PathLike[str] | bytes | PIL.Image.Image") -> bytes:
+    """The bytes of an image file, wherever it comes from."""
+    if isinstance(image, bytes):
+        return image
+    if isinstance(image, (str, os.PathLike)):
+        return files.read_bytes(Path(image))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()

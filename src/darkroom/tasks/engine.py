@@ -1,0 +1,120 @@
+"""The engine: loads a model once, states the plan, carries it out."""
+
+import secrets
+import time
+from collections.abc import Generator
+
+import torch
+
+from darkroom.checkpoints import catalog, detect, load
+from darkroom.checkpoints.header import read_header
+from darkroom.conditioning.prompt import tokenizer_of
+from darkroom.contracts import Event, Finished, ModelSpec, Noted, Plan, Request, Resolved, Started
+from darkroom.images import io
+from darkroom.planning.plan import plan
+from darkroom.planning.resolve import resolve
+from darkroom.runtime import device, memory
+from darkroom.tasks.img2img import img2img
+from darkroom.tasks.studio import Loaded, Studio
+from darkroom.tasks.txt2img import txt2img
+
+_SEEDS = 2**32  # a random seed is one that every other program can take as well
+
+
+class Engine:
+    """One checkpoint and the machine under it.
+
+    The header is read at once, the weights with the first image; they stay until another device
+    or precision is asked for.  An engine works on one request at a time.
+    """
+
+    def __init__(self, model: str, spec: ModelSpec) -> None:
+        self.model = model
+        self.spec = spec
+        self._loaded: tuple[Plan, Loaded] | None = None
+
+    @classmethod
+    def open(cls, model: str) -> "Engine":
+        """The model of that name, or in that file.
+
+        Raises:
+            ModelError: there is none, or it is not one that can be used.
+        """
+        path = catalog.find(model)
+        return cls(model, detect.detect(read_header(path), path))
+
+    def plan(self, request: Request) -> tuple[Resolved, Plan]:
+        """What would be made, and what it would cost.  Runs and loads nothing.
+
+        Raises:
+            RequestError: a wish that cannot be meant.
+            ImageError: the input image is none.
+        """
+        return self._plan(request, _input(request))
+
+    def run(self, request: Request, *, previews: bool = False) -> Generator[Event]:
+        """Make the images; events come as they happen, with a picture of each step if asked for.
+
+        Wishes are judged at once, as by `plan`.  Closing the iterator cancels: nothing more than
+        the step that is under way is computed, and finished images have been handed out.
+
+        Raises:
+            DarkroomError: on the way, if memory runs out for good or the model gives no numbers.
+        """
+        begin = time.monotonic()
+        image = _input(request)
+        resolved, how = self._plan(request, image)
+        return self._events(resolved, how, image, begin, previews=previews)
+
+    def _plan(self, request: Request, image: io.ReadImage | None) -> tuple[Resolved, Plan]:
+        if request.model != self.model:
+            raise ValueError(f"this engine holds {self.model!r}, not {request.model!r}")
+        size = None if image is None else (image.pixels.shape[1], image.pixels.shape[0])
+        seed = secrets.randbelow(_SEEDS)
+        resolved = resolve(request, self.spec, seed=seed, input_size=size)
+        machine = device.measure(request.device)
+        return resolved, plan(resolved, self.spec, machine, loaded=self._bytes_on(machine.device))
+
+    def _events(
+        self,
+        resolved: Resolved,
+        how: Plan,
+        image: io.ReadImage | None,
+        begin: float,
+        *,
+        previews: bool,
+    ) -> Generator[Event]:
+        yield Started(resolved=resolved, plan=how)
+        studio = Studio(self._load(how), self.spec, resolved, how, previews=previews)
+        if image is None:
+            yield from txt2img(studio)
+        else:
+            yield from (Noted(message=note) for note in image.notes)
+            yield from img2img(studio, image)
+        yield Finished(images=resolved.count, seconds=time.monotonic() - begin)
+
+    def _load(self, how: Plan) -> Loaded:
+        """The networks where and as the plan wants them."""
+        if self._loaded is None or not _alike(self._loaded[0], how):
+            self._loaded = None  # before the next: two copies of a model are one too many
+            with memory.or_explain("loading the model"):
+                networks = load.load(
+                    self.spec, precision=how.precision, device=torch.device(how.device)
+                )
+            self._loaded = how, Loaded(networks, tokenizer_of(self.spec), {})
+        return self._loaded[1]
+
+    def _bytes_on(self, where: str) -> int:
+        """What this model already takes of a device's memory."""
+        if self._loaded is None or self._loaded[0].device != where:
+            return 0
+        return self._loaded[0].weight_bytes
+
+
+def _alike(one: Plan, other: Plan) -> bool:
+    """Whether the same weights serve both."""
+    return (one.device, one.precision) == (other.device, other.precision)
+
+
+def _input(request: Request) -> io.ReadImage | None:
+    return None if request.image is None else io.read(request.image)

@@ -1,0 +1,215 @@
+"""One loaded model at work on one request: what every task draws on."""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from darkroom.checkpoints.load import Networks
+from darkroom.conditioning import prompt
+from darkroom.contracts import (
+    Event,
+    ModelSpec,
+    Noted,
+    Plan,
+    Precision,
+    Raster,
+    Resolved,
+    Stepped,
+)
+from darkroom.diffusion import schedule
+from darkroom.diffusion.denoiser import Denoiser
+from darkroom.diffusion.guidance import guided
+from darkroom.diffusion.noise import Noise
+from darkroom.diffusion.samplers import SAMPLERS, Denoise
+from darkroom.errors import DarkroomError
+from darkroom.models.unet import UNet
+from darkroom.runtime.memory import Ladder
+from darkroom.tasks.pixels import previews
+from darkroom.text.tokenizer import Tokenizer
+
+_REMEMBERED = 64  # embeddings of prompts, at most 0.25 MB each
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images `first …` of the request, made at once; one seed each."""
+
+    first: int
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint in memory, and the embeddings of the prompts that it has read."""
+
+    networks: Networks
+    tokenizer: Tokenizer
+    embeddings: dict[str, Tensor]
+
+
+class Studio:
+    """The networks, guarded, and what they have to say on the way.
+
+    Guarded means: where memory runs out, the work goes on in smaller parts; where numbers break,
+    there is an error or a better try, never a black image.
+    """
+
+    def __init__(
+        self, loaded: Loaded, spec: ModelSpec, resolved: Resolved, plan: Plan, *, previews: bool
+    ) -> None:
+        self.spec = spec
+        self.resolved = resolved
+        self.plan = plan
+        self.alphas = schedule.alphas_cumprod(spec.zero_terminal_snr)
+        self.levels = schedule.sigmas(resolved.schedule, resolved.requested_steps, self.alphas)
+        self._loaded = loaded
+        self._previews = previews
+        self._notes: list[str] = []
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of one image's latent."""
+        config = self.spec.autoencoder
+        return (
+            config.latent_channels,
+            self.resolved.canvas_height // config.factor,
+            self.resolved.canvas_width // config.factor,
+        )
+
+    def batches(self) -> Iterator[Batch]:
+        """The images of the request, `plan.batch` at once; image k has the seed `seed + k`."""
+        seed, count = self.resolved.seed, self.resolved.count
+        for first in range(0, count, self.plan.batch):
+            last = min(first + self.plan.batch, count)
+            yield Batch(first, tuple(range(seed + first, seed + last)))
+
+    def condition(self) -> Generator[Event, None, Denoise]:
+        """Read the prompts; returns `denoise(x, sigma)` that follows them."""
+        request, tokenizer = self.resolved.request, self._loaded.tokenizer
+        for text, what in (request.prompt, "prompt"), (request.negative, "negative prompt"):
+            self._notes += prompt.remarks(text, what, self.spec, tokenizer)
+        yield from self.notes()
+        unet = _GuardedUNet(self._loaded.networks.unet, self.plan.precision, self._notes.append)
+        denoiser = Denoiser(
+            unet,
+            self.alphas,
+            self.resolved.prediction,
+            schedule.interpolation(self.resolved.schedule),
+        )
+        cond, uncond = self._embed(request.prompt), self._embed(request.negative)
+        return guided(denoiser, cond, uncond, self.resolved.guidance)
+
+    def develop(
+        self, batch: Batch, denoise: Denoise, x: Tensor, levels: Tensor, noise: Noise
+    ) -> Generator[Event, None, Tensor]:
+        """Run the sampler from x [B, C, h, w] at `levels[0]`; returns the scaled latents."""
+        sampler = SAMPLERS[self.resolved.sampler]
+        steps = sampler(
+            denoise, x.to(self.plan.device), levels, noise=noise.draw, eta=self.resolved.eta
+        )
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                return schedule.to_latent(end.value, levels)
+            yield from self.notes()
+            yield Stepped(
+                first=batch.first,
+                images=len(batch.seeds),
+                step=step.i + 1,
+                steps=len(levels) - 1,
+                previews=self._look(step.denoised) if self._previews else (),
+            )
+
+    def encode(self, colours: Tensor) -> Tensor:
+        """Colours [3, H, W] in [-1, 1] to the scaled latent [1, C, h, w]: float32, on the CPU."""
+        autoencoder = self._loaded.networks.autoencoder
+        out = self._through(autoencoder, autoencoder.encode, colours[None], "reading the image")
+        return out * self.spec.latent_scale
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """A scaled latent [C, h, w] to colours [3, H, W] in about [-1, 1]: float32, on the CPU.
+
+        One image at a time: it is the hungriest moment of all, and no slower this way.
+        """
+        autoencoder = self._loaded.networks.autoencoder
+        latent = latent[None] / self.spec.latent_scale
+        return self._through(autoencoder, autoencoder.decode, latent, "developing the image")[0]
+
+    def notes(self) -> Iterator[Noted]:
+        """What is to be told and has not been."""
+        while self._notes:
+            yield Noted(message=self._notes.pop(0))
+
+    def _embed(self, text: str) -> Tensor:
+        embeddings = self._loaded.embeddings
+        if text not in embeddings:
+            if len(embeddings) == _REMEMBERED:
+                embeddings.clear()
+            embeddings[text] = prompt.embed(
+                text, self._loaded.tokenizer, self._loaded.networks.text_encoder
+            )
+        return embeddings[text]
+
+    def _look(self, latents: Tensor) -> tuple[Raster, ...]:
+        return previews(latents, self.spec, self.resolved.width, self.resolved.height)
+
+    def _through(
+        self, network: nn.Module, evaluate: Callable[[Tensor], Tensor], x: Tensor, work: str
+    ) -> Tensor:
+        """`evaluate(x)` by the network that it belongs to, once more in fp32 if numbers break.
+
+        Some autoencoders were never meant for half precision: their activations overflow fp16.
+        """
+
+        def run(x: Tensor) -> Tensor:
+            weight = next(network.parameters())
+            return evaluate(x.to(weight)).float().cpu()
+
+        ladder = Ladder(work, self._notes.append)
+        out = ladder(run, x)
+        if not out.isfinite().all() and self.plan.precision != "fp32":
+            self._notes.append(f"Numbers broke in {self.plan.precision} while {work}; fp32 it is.")
+            with _in_fp32(network):
+                out = ladder(run, x)
+        if not out.isfinite().all():
+            raise _broken(work, self.plan.precision)
+        return out
+
+
+class _GuardedUNet(nn.Module):
+    """A U-Net that goes on in smaller parts when memory runs out, and refuses broken numbers."""
+
+    def __init__(self, unet: UNet, precision: Precision, note: Callable[[str], None]) -> None:
+        super().__init__()
+        self.unet = unet
+        self.precision = precision
+        self.ladder = Ladder("denoising", note)
+
+    def forward(self, x: Tensor, timestep: Tensor, context: Tensor) -> Tensor:
+        out = self.ladder(self.unet, x, timestep, context)
+        if not out.isfinite().all():
+            raise _broken("denoising", self.precision)
+        return out
+
+
+@contextmanager
+def _in_fp32(network: nn.Module) -> Iterator[None]:
+    """Widen a network's weights for a while; coming back they are what they were, bit for bit."""
+    dtype = next(network.parameters()).dtype
+    network.float()
+    try:
+        yield
+    finally:
+        network.to(dtype)
+
+
+def _broken(work: str, precision: Precision) -> DarkroomError:
+    return DarkroomError(
+        f"The model gave numbers that are none (NaN or infinite) while {work}.",
+        "Its weights are damaged; get the file again or use another model."
+        if precision == "fp32"
+        else f"Its weights may not bear {precision}: try --precision fp32.",
+    )
