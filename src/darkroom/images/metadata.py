@@ -120,7 +120,7 @@ def to_parameters(recipe: Recipe) -> str:
 
 
 # A setting's key is short; without that bound a long hostile line would take quadratic time.
-_SETTING = re.compile(r'(\w[\w \-/]{1,60}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+_SETTING = re.compile(r'(\w[\w \-/]{1,40}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 _NEGATIVE = "Negative prompt:"
 
 

@@ -73,8 +73,9 @@ def agreement(pixels: Pixels, payload: bytes) -> float:
     ValueError as for `extract`.
     """
     found = np.frombuffer(extract(pixels, len(payload)), np.uint8)
-    differing = np.unpackbits(found ^ np.frombuffer(payload, np.uint8)).sum()
-    return 1 - int(differing) / (8 * len(payload))
+    differing = int(np.unpackbits(found ^ np.frombuffer(payload, np.uint8)).sum())
+    bits = 8 * len(payload)
+    return (bits - differing) / bits
 
 
 def _check(pixels: Pixels, n_bytes: int) -> None:
