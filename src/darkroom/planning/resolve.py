@@ -85,8 +85,8 @@ def resolve(
         strength=_strength(request),
         width=width,
         height=height,
-        canvas_width=_round_up(width, spec.multiple),
-        canvas_height=_round_up(height, spec.multiple),
+        canvas_width=round_up(width, spec.multiple),
+        canvas_height=round_up(height, spec.multiple),
         seed=_seed(_first(request.seed, seed, 0), count),
         count=count,
         batch=min(count, _whole("Batch", _first(request.batch, AUTO_BATCH), 1, MAX_COUNT)),
@@ -218,7 +218,8 @@ def _side(name: str, value: int | None, largest: int, native: int) -> int | None
     return value
 
 
-def _round_up(value: int, multiple: int) -> int:
+def round_up(value: int, multiple: int) -> int:
+    """The smallest multiple that is no smaller."""
     return -(-value // multiple) * multiple
 
 
