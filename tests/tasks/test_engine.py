@@ -23,6 +23,7 @@ from darkroom.contracts import (
 from darkroom.errors import DarkroomError, ImageError, ModelError, RequestError
 from darkroom.images import io, provenance
 from darkroom.models.autoencoder import Autoencoder
+from darkroom.models.text_encoder import TextEncoder
 from darkroom.models.unet import UNet
 from darkroom.tasks.engine import Engine
 
@@ -228,6 +229,20 @@ def test_weights_are_loaded_once_and_again_for_another_precision(
     assert loads == ["fp32", "bf16"]
 
 
+def test_a_prompt_is_read_once(engine: Engine, wish: Wish, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    real = TextEncoder.forward
+
+    def forward(self: TextEncoder, ids: Tensor) -> Tensor:
+        calls.append(len(ids))
+        return real(self, ids)
+
+    monkeypatch.setattr(TextEncoder, "forward", forward)
+    for seed in range(3):
+        list(engine.run(wish(prompt="never seen", negative="nor this", seed=seed, count=2)))
+    assert calls == [1, 1]
+
+
 # Sizes
 
 
@@ -422,7 +437,7 @@ def test_full_memory_while_decoding_keeps_the_images_before(
 
     monkeypatch.setattr(Autoencoder, "decode", decode)
     seen: list[Event] = []
-    with pytest.raises(DarkroomError, match="developing the image"):
+    with pytest.raises(DarkroomError, match="decoding the image"):
         seen.extend(engine.run(wish(count=2)))
     monkeypatch.setattr(Autoencoder, "decode", decode)
     assert len(done(engine.run(wish(count=2)))) == 2
@@ -469,7 +484,7 @@ def test_numbers_that_break_in_half_precision_are_decoded_in_fp32(
     monkeypatch.setattr(Autoencoder, "decode", decode)
     events = list(engine.run(half))
     assert dtypes == [torch.bfloat16, torch.float32]
-    assert noted(iter(events)) == ["Numbers broke in bf16 while developing the image; fp32 it is."]
+    assert noted(iter(events)) == ["Numbers broke in bf16 while decoding the image; fp32 it is."]
     assert distance(done(iter(events))[0].image, expected.image) <= 8
     monkeypatch.undo()
     assert done(engine.run(half))[0].image == expected.image
@@ -481,5 +496,5 @@ def test_numbers_that_break_in_fp32_too_are_an_error(
     real = Autoencoder.decode
     monkeypatch.setattr(Autoencoder, "decode", lambda self, z: real(self, z) * float("nan"))
     for precision in ("fp32", "bf16"):
-        with pytest.raises(DarkroomError, match="developing the image"):
+        with pytest.raises(DarkroomError, match="decoding the image"):
             list(engine.run(wish(precision=precision)))

@@ -1,4 +1,4 @@
-"""The only way in which an image leaves: developed, marked, with its recipe, then written."""
+"""The only way in which an image leaves: decoded, marked, with its recipe, then written."""
 
 import hashlib
 from collections.abc import Iterator, Mapping

@@ -30,5 +30,5 @@ def img2img(studio: Studio, image: io.ReadImage) -> Iterator[Event]:
             noise.draw(studio.latent_shape),
             requested_steps=resolved.requested_steps,
         )
-        latents = yield from studio.develop(batch, denoise, x, levels, noise)
+        latents = yield from studio.sample(batch, denoise, x, levels, noise)
         yield from finish(studio, batch, latents)

@@ -101,7 +101,7 @@ class Studio:
         cond, uncond = self._embed(request.prompt), self._embed(request.negative)
         return guided(denoiser, cond, uncond, self.resolved.guidance)
 
-    def develop(
+    def sample(
         self, batch: Batch, denoise: Denoise, x: Tensor, levels: Tensor, noise: Noise
     ) -> Generator[Event, None, Tensor]:
         """Run the sampler from x [B, C, h, w] at `levels[0]`; returns the scaled latents."""
@@ -136,7 +136,7 @@ class Studio:
         """
         autoencoder = self._loaded.networks.autoencoder
         latent = latent[None] / self.spec.latent_scale
-        return self._through(autoencoder, autoencoder.decode, latent, "developing the image")[0]
+        return self._through(autoencoder, autoencoder.decode, latent, "decoding the image")[0]
 
     def notes(self) -> Iterator[Noted]:
         """What is to be told and has not been."""

@@ -16,5 +16,5 @@ def txt2img(studio: Studio) -> Iterator[Event]:
         noise = Noise(batch.seeds)
         first = noise.draw(studio.latent_shape)
         x = start_from_noise(studio.resolved.sampler, studio.levels, first)
-        latents = yield from studio.develop(batch, denoise, x, studio.levels, noise)
+        latents = yield from studio.sample(batch, denoise, x, studio.levels, noise)
         yield from finish(studio, batch, latents)
