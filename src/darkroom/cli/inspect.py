@@ -12,6 +12,7 @@ from darkroom.cli.flags import Debug, Json
 if TYPE_CHECKING:
     from darkroom.images.inspection import Inspection
 
+
 def inspect(
     file: Annotated[
         Path, typer.Argument(help="An image file.", metavar="FILE", show_default=False)

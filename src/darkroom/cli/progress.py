@@ -40,7 +40,8 @@ class Lines:
     """For logs and pipes: whole lines, not too many."""
 
     def __init__(self) -> None:
-        self.started = self.spoken = time.monotonic()
+        self.first: tuple[float, float] | None = None  # moment and place of the first step
+        self.spoken = time.monotonic()
 
     def say(self, line: str) -> None:
         """One line of talk."""
@@ -51,12 +52,13 @@ class Lines:
         print(line, flush=True)
 
     def step(self, done: float, of: float, line: str) -> None:
-        """A line every few seconds, with the time that is left."""
+        """A line every few seconds, with the time that is left at the pace of the steps so far."""
         now = time.monotonic()
-        if now - self.spoken < SECONDS_BETWEEN_LINES:
+        begin, before = self.first = self.first or (now, done)
+        if now - self.spoken < SECONDS_BETWEEN_LINES or done == before:
             return
         self.spoken = now
-        left = (now - self.started) / done * (of - done)
+        left = (now - begin) / (done - before) * (of - done)
         self.say(f"{line}, {left:.0f} s left")
 
 
