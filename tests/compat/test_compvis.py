@@ -97,6 +97,13 @@ def test_abbreviated_flags() -> None:
     assert options.outdir == "here"
 
 
+def test_flags_without_a_value() -> None:
+    """The reference crashes on them."""
+    options = txt2img.parse(["--prompt", "--outdir"])
+    assert options.prompt == SHARED_DEFAULTS["prompt"]
+    assert options.outdir == "outputs/txt2img-samples"
+
+
 def test_folders_and_names(ckpt: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert txt2img.main([*ckpt, *SMALL]) == 0
     assert files() == ["grid-0000.png", *(f"samples/0000{number}.png" for number in range(6))]
@@ -225,6 +232,15 @@ def test_sizes_that_are_no_multiple_of_64(
     assert img2img.main([*ckpt, *flags]) == 0
     with Image.open("outputs/img2img-samples/samples/00000.png") as image:
         assert image.size == becomes
+
+
+def test_a_photograph_is_turned_upright(ckpt: list[str]) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new("RGB", (96, 64), "red").save("start.jpg", exif=turned)
+    flags = ["--init-img", "start.jpg", "--ddim_steps", "2", "--n_samples", "1", "--skip_grid"]
+    assert img2img.main([*ckpt, *flags]) == 0
+    assert pixels(Path("outputs/img2img-samples/samples/00000.png")).shape == (96, 64, 3)
 
 
 def test_the_device_is_a_setting(ckpt: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
