@@ -121,6 +121,15 @@ def test_the_network_works_in_its_dtype_and_the_sum_in_float32(dtype: torch.dtyp
     torch.testing.assert_close(denoised, exact, rtol=0, atol=0.05)
 
 
+def test_a_coarse_answer_is_scaled_in_float32() -> None:
+    sigma = schedule.sigma_table(ALPHAS)[900]
+    answer = Noise([1]).draw((4, 3, 5)).bfloat16()
+    x = Noise([2]).draw((4, 3, 5)) * float(sigma)
+    with torch.no_grad():
+        denoised = Denoiser(Answer(answer), ALPHAS, "eps")(x, sigma, CONTEXT)
+    torch.testing.assert_close(denoised, x - float(sigma) * answer.float(), rtol=0, atol=1e-5)
+
+
 def test_a_schedule_that_interpolates_otherwise_is_asked_otherwise() -> None:
     levels = schedule.sigmas("time_uniform", 20, ALPHAS)
     unet = ToyUNet()
