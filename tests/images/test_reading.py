@@ -171,8 +171,9 @@ def webp_of_a_huge_canvas() -> bytes:
 
 
 def wrong_checksum() -> bytes:
-    data = bytearray(encoded(picture(), "PNG"))
-    data[data.index(b"IDAT") + 8] ^= 1
+    """Pixels that decode well, under a checksum that is not theirs."""
+    data = bytearray(png())
+    data[data.index(b"IEND") - 5] ^= 1
     return bytes(data)
 
 
@@ -244,6 +245,7 @@ def test_what_is_no_picture_is_refused_in_one_sentence(kind: str) -> None:
         ("Git LFS pointer", "a Git LFS pointer"),
         ("random", "not an image of a known format"),
         ("truncated", "its data end too early"),
+        ("wrong checksum", "a checksum does not match"),
         ("65,535 squared", "more than 64 megapixels"),
         ("APNG of 10,000 frames", "more than 1000 frames"),
         ("zTXt bomb", "more than 4 MiB"),
