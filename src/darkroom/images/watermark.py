@@ -44,7 +44,7 @@ def embed(pixels: Pixels, payload: bytes) -> Pixels:
 
     # The package hands its two mixed bands back in the wrong order; what it marks depends on it.
     u = _inverse_haar(low, down, across, diagonal)
-    # Cut off, not rounded.  U of any colour lies in 16 … 239, so a mark cannot leave 0 … 255.
+    # Cut off, not rounded.  U of any colour lies in 17 … 239, so a mark cannot leave 0 … 255.
     yuv[:rows, :columns, 1] = u.astype(np.uint8)
     return _to_rgb(yuv)
 
