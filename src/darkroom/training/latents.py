@@ -41,7 +41,7 @@ def cached_latents(
         pixels = scene_batch(painter, seed, range(first, min(first + BATCH, count)), side)
         with torch.autocast("cpu", torch.bfloat16):
             parts.append((autoencoder.encode(pixels).float() * scale).half())
-    latents = torch.cat(parts)
+    latents = torch.cat(parts).contiguous()
     temporary = path.with_suffix(".part")
     save_file({"latents": latents}, temporary, {"made_for": json.dumps([seed, count, side])})
     temporary.replace(path)

@@ -105,7 +105,7 @@ def train_autoencoder(painter: Painter, state: Path) -> Autoencoder:
     train(
         model,
         autoencoder_loss(model, painter, seed=SCENE_SEED, batch=16, side=SIDE),
-        Schedule(steps=3000, rate=2e-3),
+        Schedule(steps=2700, rate=2e-3),
         state / "autoencoder.safetensors",
         seed=1,
         ema_decay=0.995,
@@ -169,8 +169,6 @@ def metadata(merges: list[str], preview: list[list[float]]) -> dict[str, str]:
         "modelspec.license": "Apache-2.0",
         "ztsnr": "true",
         "darkroom.demonstration": "true",
-        "darkroom.unet.norm_groups": str(NORM_GROUPS),
-        "darkroom.autoencoder.norm_groups": str(NORM_GROUPS),
         "darkroom.tokenizer.merges": "\n".join(merges),
         "darkroom.words": " ".join(words()),
         "darkroom.preview": json.dumps(preview),

@@ -1,0 +1,90 @@
+"""Each network against an independent implementation with the same weights."""
+
+import pytest
+import torch
+
+from darkroom.checkpoints.load import Networks
+from darkroom.contracts import AutoencoderConfig, TextEncoderConfig, UNetConfig
+from darkroom.models.autoencoder import Autoencoder
+from darkroom.models.text_encoder import TextEncoder
+from darkroom.models.unet import UNet
+from tests.models import oracles
+
+TOLERANCE = 1e-4  # relative, fp32; measured: below 1e-5
+
+
+@pytest.fixture(scope="module")
+def networks() -> Networks:
+    """The proportions of v1 (attention above the coarsest level, two blocks), small."""
+    torch.manual_seed(0)
+    return Networks(
+        text_encoder=TextEncoder(
+            TextEncoderConfig(
+                vocabulary=600,
+                context_length=77,
+                width=64,
+                layers=3,
+                heads=4,
+                feed_width=128,
+                activation="quick_gelu",
+            )
+        ),
+        unet=UNet(
+            UNetConfig(
+                in_channels=4,
+                out_channels=4,
+                widths=(32, 64, 96, 96),
+                blocks=2,
+                depths=(1, 1, 1, 0),
+                middle_depth=1,
+                self_attention=(True,) * 4,
+                heads=(8,) * 4,
+                context_width=64,
+            )
+        ),
+        autoencoder=Autoencoder(
+            AutoencoderConfig(in_channels=3, latent_channels=4, widths=(32, 64, 64, 96), blocks=2)
+        ),
+    )
+
+
+@torch.no_grad()
+def test_text_encoder_agrees_with_transformers(networks: Networks) -> None:
+    ids = torch.randint(600, (3, 77), generator=torch.Generator().manual_seed(1))
+    theirs = oracles.text_encoder(networks)(ids).last_hidden_state
+    assert oracles.error(networks.text_encoder(ids), theirs) < TOLERANCE
+
+
+@torch.no_grad()
+def test_unet_agrees_with_diffusers(networks: Networks) -> None:
+    x, timestep, context = oracles.random_inputs(networks, 16)
+    theirs = oracles.unet(networks)(x, timestep, context).sample
+    assert oracles.error(networks.unet(x, timestep, context), theirs) < TOLERANCE
+
+
+@torch.no_grad()
+def test_autoencoder_agrees_with_diffusers(networks: Networks) -> None:
+    pixels = torch.rand(2, 3, 40, 56, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    oracle, ours = oracles.autoencoder(networks), networks.autoencoder
+    posterior = oracle.encode(pixels).latent_dist
+    mean, log_variance = ours.moments(pixels)
+    assert oracles.error(mean, posterior.mean) < TOLERANCE
+    assert oracles.error(log_variance, posterior.logvar) < TOLERANCE
+    assert oracles.error(ours.decode(mean), oracle.decode(mean).sample) < TOLERANCE
+
+
+def test_sizes_that_do_not_fit_are_refused_with_both_numbers() -> None:
+    with pytest.raises(ValueError, match="width 100 is not a multiple of 32 groups"):
+        AutoencoderConfig(in_channels=3, latent_channels=4, widths=(100,), blocks=1)
+    with pytest.raises(ValueError, match="depths has 1 entries, expected 2"):
+        UNetConfig(
+            in_channels=4,
+            out_channels=4,
+            widths=(32, 64),
+            blocks=1,
+            depths=(1,),
+            middle_depth=1,
+            self_attention=(True, True),
+            heads=(8, 8),
+            context_width=64,
+        )
