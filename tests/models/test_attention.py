@@ -156,8 +156,13 @@ def test_the_weights_of_all_heads_never_exist_at_once(dtype: torch.dtype) -> Non
     assert watch.products == (PRODUCTS and dtype == torch.bfloat16)
 
 
-def test_bf16_has_a_gradient() -> None:
-    q, k, v = (x.detach().requires_grad_() for x in inputs(torch.bfloat16, 256, 256, 16))
+def test_bf16_has_a_gradient_where_one_is_asked_for() -> None:
+    q, k, v = inputs(torch.bfloat16, 256, 256, 16)
+    with Watch() as watch:
+        attend(q, k, v)
+    assert watch.products == PRODUCTS
+
+    q, k, v = (x.detach().requires_grad_() for x in (q, k, v))
     attend(q, k, v).float().square().sum().backward()
     for x in (q, k, v):
         assert x.grad is not None

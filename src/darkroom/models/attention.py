@@ -33,7 +33,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, *, causal: bool = False) -> Tensor:
     q is [B, H, T, D], k and v are [B, H, S, D]; returns [B, H, T, D] in q's dtype.  The weights
     of all heads never exist at once.
     """
-    if _products_pay(q) and not causal:
+    needs_gradient = torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v))
+    if _products_pay(q) and not (causal or needs_gradient):
         return _attend_products(q, k, v)
     return F.scaled_dot_product_attention(q, k, v, is_causal=causal)
 
@@ -43,7 +44,6 @@ def _products_pay(q: Tensor) -> bool:
         q.device.type == "cpu"
         and q.dtype == torch.bfloat16
         and q.shape[2] >= 256
-        and not torch.is_grad_enabled()  # the fused products have no gradient
         and torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 (no public name for it)
         and not torch.cpu._is_amx_tile_supported()  # noqa: SLF001
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")  # not in builds without oneDNN
