@@ -1,6 +1,7 @@
 """What only a process of its own can show: streams, signals, imports, the network."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -8,6 +9,8 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from darkroom.cli.progress import Lines, progress
 from darkroom.images import io
@@ -167,6 +170,16 @@ def test_a_terminal_gets_a_bar_and_stdout_stays_pure(monkeypatch: pytest.MonkeyP
     assert "\x1b[" in terminal.getvalue()
 
 
+def test_without_stderr_stdout_stays_pure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr", None)
+    with progress(quiet=False) as talk:
+        talk.say("talk")
+        talk.result("a.png")
+    assert capsys.readouterr().out == "a.png\n"
+
+
 def test_a_log_gets_a_line_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -199,3 +212,29 @@ def test_a_demonstration_says_so_and_shows_the_way(
     assert done.exit_code == 0, done.stderr
     assert done.stderr.count("demo is a small demonstration. For real images") == 1
     assert "purple" in done.stderr
+
+
+def test_any_file_name_is_told_byte_for_byte(
+    tiny_checkpoint: TinyCheckpoint, tmp_path: Path
+) -> None:
+    model = os.fsencode(tmp_path) + b"/caf\xe9 \xf0\x9f\x90\xb9.ckpt"
+    try:
+        os.link(tiny_checkpoint.ckpt, model)
+    except OSError:  # macOS takes UTF-8 only
+        model = model.replace(b"\xe9", b"e")
+        os.link(tiny_checkpoint.ckpt, model)
+    words = [os.fsencode(word) for word in command("models", "info")]
+    done = subprocess.run([*words, model], env=environment(), capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert model in done.stdout
+
+
+def test_foreign_text_has_no_power_over_the_terminal(run: Run, tmp_path: Path) -> None:
+    image = Image.new("RGB", (64, 64))
+    chunks = PngInfo()
+    chunks.add_text("parameters", "a \x1b[31mred\x07 cat\nSteps: 1, Sampler: x, Seed: 2")
+    image.save(tmp_path / "hostile.png", pnginfo=chunks)
+    shown = run("inspect", tmp_path / "hostile.png").stdout
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+    assert r"a \x1b[31mred\x07 cat" in shown

@@ -65,6 +65,12 @@ def test_seeds_go_on_counting_from_line_to_line(tmp_path: Path) -> None:
     assert {request.seed for request in unsaid} == {None}
 
 
+def test_a_byte_order_mark_is_no_part_of_a_prompt(tmp_path: Path) -> None:
+    file = tmp_path / "prompts.txt"
+    file.write_text("a cat", encoding="utf-8-sig")
+    assert wishes.requests(Flags(from_file=str(file)), prompt=None)[0].prompt == "a cat"
+
+
 def test_prompts_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("a cat\na dog"))
     assert len(wishes.requests(Flags(from_file="-"), prompt=None)) == 2

@@ -1,6 +1,9 @@
 """The command `darkroom`: its groups, and the one place where errors become exit codes."""
 
 import errno
+import os
+import sys
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -73,4 +76,8 @@ def darkroom(
 
 def main() -> None:
     """Entry point of the command `darkroom`."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A path or a prompt may hold what the stream cannot say; no image is lost for that.
+        escape = "surrogateescape" if os.name == "posix" else "backslashreplace"
+        sys.stdout.reconfigure(errors=escape)
     app(prog_name="darkroom")

@@ -3,14 +3,15 @@
 import json
 import time
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import typer
 
 from darkroom.cli import failure, outputs
 from darkroom.cli.flags import Flags
 from darkroom.cli.progress import Progress, progress
-from darkroom.contracts import Request
+from darkroom.contracts import ImageDone, Request
 
 
 def deliver(requests: Sequence[Request], flags: Flags) -> None:
@@ -20,19 +21,37 @@ def deliver(requests: Sequence[Request], flags: Flags) -> None:
 
         plans.show(requests, as_json=flags.json)
         return
-    begin = time.monotonic()
     wanted = sum(request.count for request in requests)
     target = outputs.outputs(flags, wanted)
-    saved: dict[str, Any] = {"images": []}
+    report = _Report()
     try:
         with progress(quiet=flags.quiet) as talk:
-            _make(requests, flags, target, talk, saved)
+            _make(requests, flags, target, talk, report)
     except KeyboardInterrupt as stop:
-        typer.echo(f"Stopped. Finished images: {len(saved['images'])} of {wanted}.", err=True)
+        typer.echo(f"Stopped. Finished images: {len(report.images)} of {wanted}.", err=True)
         raise typer.Exit(failure.INTERRUPTED) from stop
     finally:  # what is finished is reported, whatever happened then
-        if flags.json and saved["images"]:
-            typer.echo(json.dumps({**saved, "seconds": round(time.monotonic() - begin, 3)}))
+        if flags.json and report.images:
+            typer.echo(json.dumps(report.as_object()))
+
+
+@dataclass
+class _Report:
+    """What was saved so far."""
+
+    images: list[dict[str, object]] = field(default_factory=list)
+    grid: Path | None = None
+    begin: float = field(default_factory=time.monotonic)
+
+    def add(self, path: Path, done: ImageDone) -> None:
+        recipe = done.recipe
+        said = {"prompt": recipe.prompt, "model": recipe.model}
+        size = {"width": recipe.width, "height": recipe.height}
+        self.images.append({"path": str(path), "seed": done.seed} | size | said)
+
+    def as_object(self) -> dict[str, object]:
+        grid = {} if self.grid is None else {"grid": str(self.grid)}
+        return {"images": self.images, **grid, "seconds": round(time.monotonic() - self.begin, 3)}
 
 
 def _make(
@@ -40,35 +59,23 @@ def _make(
     flags: Flags,
     target: outputs.Outputs,
     talk: Progress,
-    saved: dict[str, Any],
+    report: _Report,
 ) -> None:
-    """Save each image as soon as it is finished, note it in `saved`, and print its path."""
+    """Save each image as soon as it is finished, then the grid; results are told at once."""
     from darkroom.cli.development import develop
     from darkroom.tasks import finish
 
-    private = requests[0].private
-    for_grid = []
-    for done in develop(requests, talk, outputs.preview(flags.preview)):
-        data = finish.encode(done, target.format, private=private)
-        path = target.save(data, str(done.seed))
-        recipe = done.recipe
-        saved["images"].append(
-            {
-                "path": str(path),
-                "seed": done.seed,
-                "width": recipe.width,
-                "height": recipe.height,
-                "prompt": recipe.prompt,
-                "model": recipe.model,
-            }
-        )
+    def save(done: ImageDone, name: str, *, private: bool) -> Path:
+        path = target.save(finish.encode(done, target.format, private=private), name)
         if not flags.json:
             talk.result(str(path))
+        return path
+
+    for_grid = []
+    for done in develop(requests, talk, outputs.preview(flags.preview)):
+        report.add(save(done, str(done.seed), private=requests[0].private), done)
         if flags.grid:
             for_grid.append(done)
     if for_grid:
         # A recipe makes one image: the grid bears the mark alone.
-        data = finish.encode(outputs.sheet(for_grid), target.format, private=True)
-        saved["grid"] = str(target.save(data, "grid"))
-        if not flags.json:
-            talk.result(saved["grid"])
+        report.grid = save(outputs.sheet(for_grid), "grid", private=True)

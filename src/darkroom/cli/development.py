@@ -69,7 +69,7 @@ def _shown(
 ) -> Preview | None:
     """The preview, or None once it cannot be written: no image is lost for that."""
     try:
-        preview.show(event.previews, resolved.width, resolved.height)
+        preview.show(event.previews, resolved)
     except OutputError as error:
         progress.say(f"The preview stops here. {error.message}")
         return None

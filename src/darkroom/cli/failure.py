@@ -5,6 +5,7 @@ import traceback
 
 import typer
 
+from darkroom.cli.printable import printable
 from darkroom.errors import DarkroomError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -33,6 +34,6 @@ def tell(error: BaseException, *, debug: bool = False) -> int:
 
 
 def _two_lines(message: str, hint: str) -> None:
-    typer.echo(typer.style("error: ", fg="red", bold=True) + message, err=True)
+    typer.echo(typer.style("error: ", fg="red", bold=True) + printable(message), err=True)
     if hint:
-        typer.echo(typer.style("hint: ", fg="green", bold=True) + hint, err=True)
+        typer.echo(typer.style("hint: ", fg="green", bold=True) + printable(hint), err=True)

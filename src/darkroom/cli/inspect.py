@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from darkroom.cli.flags import Debug, Json
+from darkroom.cli.printable import printable
 
 if TYPE_CHECKING:
     from darkroom.images.inspection import Inspection
@@ -39,21 +40,22 @@ def _lines(found: "Inspection") -> Iterator[str]:
     if found.mark is None:
         yield "AI mark: none"
     else:
-        yield f"AI mark: {_shown(found.mark.source)} ({_shown(found.mark.system)})"
+        yield f"AI mark: {printable(found.mark.source)} ({printable(found.mark.system)})"
     for payload, share in found.watermarks.items():
         verdict = "found" if share >= _beyond_chance(payload) else "not found"
         yield f"Watermark {payload}: {verdict}, {share:.0%} of its bits agree"
     if not found.watermarks:
         yield "Watermark: none, the image is too small to bear one"
     if found.recipe is not None:
-        yield from _section("Recipe", vars(found.recipe))
+        versions = (f"{name} {version}" for name, version in found.recipe.versions.items())
+        yield from _section("Recipe", vars(found.recipe) | {"versions": ", ".join(versions)})
     elif found.parameters is not None:
         said = {"prompt": found.parameters.prompt, "negative": found.parameters.negative}
         yield from _section("Parameters", said | dict(found.parameters.settings))
     else:
         yield "Recipe: none"
     for note in found.notes:
-        yield f"Note: {_shown(note)}"
+        yield f"Note: {printable(note)}"
 
 
 def _beyond_chance(payload: str) -> float:
@@ -65,12 +67,4 @@ def _section(title: str, values: Mapping[str, object]) -> Iterator[str]:
     yield f"{title}:"
     for name, value in values.items():
         if value is not None and value != "":
-            yield f"  {_shown(name)}: {_shown(value)}"
-
-
-def _shown(value: object) -> str:
-    """Text from a foreign file, in one line and without power over the terminal."""
-    if isinstance(value, dict):
-        return ", ".join(f"{_shown(name)} {_shown(entry)}" for name, entry in value.items())
-    letters = str(value)
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in letters)
+            yield f"  {printable(name)}: {printable(value)}"

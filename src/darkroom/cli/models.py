@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from darkroom.cli.flags import Debug, Json
+from darkroom.cli.printable import printable
 
 if TYPE_CHECKING:
     from darkroom.contracts import ModelSpec
@@ -74,8 +75,8 @@ def _lines(spec: "ModelSpec") -> Iterator[str]:
     yield f"File:       {spec.path}, {spec.stored_bytes / 1e9:.2f} GB of weights"
     yield f"Family:     {spec.family}, {spec.parameters / 1e6:.0f} million parameters"
     yield f"Size:       {spec.native_width} x {spec.native_height} pixels"
-    yield f"Predicts:   {spec.prediction}: {spec.prediction_reason}"
+    yield f"Predicts:   {spec.prediction}: {printable(spec.prediction_reason)}"
     if spec.zero_terminal_snr:
         yield "Schedule:   zero-terminal SNR, trailing"
     if spec.words:
-        yield f"Knows:      {' '.join(spec.words)}"
+        yield f"Knows:      {printable(' '.join(spec.words))}"

@@ -13,7 +13,7 @@ from PIL import Image
 import darkroom
 from darkroom import paths, settings
 from darkroom.cli.flags import Flags
-from darkroom.contracts import ImageDone, Raster
+from darkroom.contracts import ImageDone, Raster, Resolved
 from darkroom.errors import OutputError, RequestError
 from darkroom.images import grid, io, provenance, watermark
 from darkroom.images.io import Format
@@ -49,14 +49,14 @@ class Preview:
     file: Path
     format: Format
 
-    def show(self, rasters: Sequence[Raster], width: int, height: int) -> None:
-        """Replace the file, whole at every moment; a pixel a latent grows to `width` x `height`."""
-        size = (width, height)
+    def show(self, rasters: Sequence[Raster], resolved: Resolved) -> None:
+        """Replace the file, whole at every moment; a pixel a latent grows to the image's size."""
+        size = (resolved.width, resolved.height)
+        mark = provenance.new_mark(darkroom.__version__, edited=resolved.request.image is not None)
         enlarged = [io.to_pil(raster).resize(size, Image.Resampling.BICUBIC) for raster in rasters]
         sheet = grid.grid([io.from_pil(image) for image in enlarged])
-        data = io.encode(sheet, self.format, mark=provenance.new_mark(darkroom.__version__))
         io.make_folder(self.file.parent)
-        io.write_atomic(self.file, data, overwrite=True)
+        io.write_atomic(self.file, io.encode(sheet, self.format, mark=mark), overwrite=True)
 
 
 def outputs(flags: Flags, images: int) -> Outputs:

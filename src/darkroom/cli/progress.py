@@ -98,9 +98,9 @@ class Bar:
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[Progress]:
     """The progress that fits what stderr is."""
-    if quiet:
+    if quiet or sys.stderr is None:  # print() would take stdout instead
         yield Quiet()
-    elif sys.stderr is not None and sys.stderr.isatty():
+    elif sys.stderr.isatty():
         bar = Bar()
         with bar.bar:
             yield bar

@@ -74,7 +74,7 @@ def lines(file: str) -> list[str]:
         RequestError: the file cannot be read, or it is empty.
     """
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
     except (OSError, ValueError, AttributeError) as error:  # no stdin at all is None
         raise RequestError(
             f"The prompts in {file} cannot be read: {error}.", "Name a text file in UTF-8."
