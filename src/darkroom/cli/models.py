@@ -28,6 +28,7 @@ def list_models(
 
     from darkroom import paths
     from darkroom.checkpoints import catalog
+    from darkroom.checkpoints.tensors import size_text
 
     found = catalog.installed()
     if json:
@@ -35,7 +36,7 @@ def list_models(
         typer.echo(dumps({"models": rows}))
         return
     for model in found:
-        typer.echo(f"{model.name}\t{model.stored_bytes / 1e9:.2f} GB\t{model.path}")
+        typer.echo(f"{model.name}\t{size_text(model.stored_bytes)}\t{model.path}")
     typer.echo(f"Put checkpoints into {paths.models_folder()} to name them here.", err=True)
 
 
@@ -70,9 +71,11 @@ def _object(spec: "ModelSpec") -> dict[str, object]:
 
 
 def _lines(spec: "ModelSpec") -> Iterator[str]:
+    from darkroom.checkpoints.tensors import size_text
+
     kind = " (a demonstration)" if spec.demonstration else ""
     yield f"Name:       {spec.name}{kind}"
-    yield f"File:       {spec.path}, {spec.stored_bytes / 1e9:.2f} GB of weights"
+    yield f"File:       {spec.path}, {size_text(spec.stored_bytes)} of weights"
     yield f"Family:     {spec.family}, {spec.parameters / 1e6:.0f} million parameters"
     yield f"Size:       {spec.native_width} x {spec.native_height} pixels"
     yield f"Predicts:   {spec.prediction}: {printable(spec.prediction_reason)}"

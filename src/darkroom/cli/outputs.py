@@ -18,7 +18,6 @@ from darkroom.errors import OutputError, RequestError
 from darkroom.images import grid, io, provenance, watermark
 from darkroom.images.io import Format
 
-_FORMATS: dict[str, Format] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 _SUFFIXES: dict[Format, str] = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 _FOREIGN = {".avif", ".bmp", ".gif", ".heic", ".jxl", ".tif", ".tiff"}
 
@@ -123,11 +122,11 @@ def _format(file: Path) -> Format | None:
             f"{file.name} would be a kind of image that Darkroom does not write.",
             "End the name in .png, .jpg or .webp.",
         )
-    return _FORMATS.get(suffix)
+    return io.SUFFIXES.get(suffix)
 
 
 def _one_file(file: Path, wanted: Format | None, flags: Flags, images: int) -> Outputs:
-    named = _FORMATS[file.suffix.lower()]
+    named = io.SUFFIXES[file.suffix.lower()]
     if wanted not in {None, named}:
         raise RequestError(
             f"{file.name} ends like {named}, but the format is to be {wanted}.",

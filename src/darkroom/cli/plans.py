@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
+from darkroom.checkpoints.tensors import size_text
 from darkroom.contracts import ModelSpec, Plan, Request, Resolved
 from darkroom.tasks.engine import Engine
 
@@ -44,15 +45,11 @@ def _lines(spec: ModelSpec, resolved: Resolved, plan: Plan) -> list[str]:
         "Sampling": f"{resolved.steps} steps of {resolved.sampler} on {resolved.schedule}, "
         f"guidance {resolved.guidance:g}",
         "Device": f"{plan.device} ({plan.device_name}), {plan.engine}, {plan.precision}",
-        "Memory": f"about {_size(plan.peak_bytes)}, {_size(plan.weight_bytes)} of it weights",
+        "Memory": f"about {size_text(plan.peak_bytes)}, weights {size_text(plan.weight_bytes)}",
         "Time": f"about {_duration(plan.seconds)}",
     }
     lines = [f"{name + ':':10}{text}" for name, text in rows.items()]
     return lines + [f"{'Note:':10}{note}" for note in plan.notes]
-
-
-def _size(n: int) -> str:
-    return f"{n / 1e9:.1f} GB" if n >= 1e9 else f"{n / 1e6:.0f} MB"
 
 
 def _duration(seconds: float) -> str:

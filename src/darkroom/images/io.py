@@ -9,6 +9,7 @@ import io
 import os
 import secrets
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,13 @@ from darkroom.images.provenance import Mark
 
 Format = Literal["png", "jpeg", "webp"]
 Pixels = NDArray[np.uint8]
+
+SUFFIXES: Mapping[str, Format] = {
+    ".png": "png",
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".webp": "webp",
+}
 
 # What systems and file systems without hard links answer.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}

@@ -1,7 +1,7 @@
 """The only way in which an image leaves: decoded, marked, with its recipe, then written."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -15,13 +15,6 @@ from darkroom.images import io, provenance, watermark
 from darkroom.images.io import Format
 from darkroom.tasks.pixels import to_raster
 from darkroom.tasks.studio import Batch, Studio
-
-SUFFIXES: Mapping[str, Format] = {
-    ".png": "png",
-    ".jpg": "jpeg",
-    ".jpeg": "jpeg",
-    ".webp": "webp",
-}
 
 
 def finish(studio: Studio, batch: Batch, latents: Tensor) -> Iterator[Event]:
@@ -60,7 +53,7 @@ def write(
         OutputError: it cannot be written, or a file stands there and is not to be replaced.
         RequestError: the suffix names no format, and none was given.
     """
-    chosen = SUFFIXES.get(path.suffix.lower()) if file_format is None else file_format
+    chosen = io.SUFFIXES.get(path.suffix.lower()) if file_format is None else file_format
     if chosen is None:
         raise RequestError(
             f"{path.name} names no kind of image that Darkroom writes.",
