@@ -33,16 +33,16 @@ def find(name_or_path: str | Path) -> Path:
     name = str(name_or_path)
     if name == MINI:
         return _packaged()
-    path = Path(name).expanduser() if name.startswith("~") else Path(name)
-    # Too long a name, or a folder that may not be entered: then it is no path of ours.
+    # Too long a name, an unknown home, a folder that may not be entered: no path of ours.
     with contextlib.suppress(OSError, RuntimeError):
+        path = Path(name).expanduser()
         if name and path.exists():
             return path
-    models = installed()
-    for model in models:
-        if name in {model.name, model.path.name}:
-            return model.path
-    near = difflib.get_close_matches(name, [model.name for model in models], n=3)
+    files = _installed_files()
+    for path in files:
+        if name in {path.stem, path.name}:
+            return path
+    near = difflib.get_close_matches(name, {path.stem for path in files} | {MINI}, n=3)
     meant = f" Did you mean {' or '.join(near)}?" if near else ""
     raise ModelError(
         f"There is no model {name[:200]!r}.{meant}",
@@ -56,14 +56,8 @@ def installed() -> list[Installed]:
     files: dict[str, Path] = {}
     if (mini := _mini()).is_file():
         files[MINI] = mini
-    with contextlib.suppress(OSError):
-        candidates = [
-            path
-            for path in paths.models_folder().rglob("*")
-            if path.suffix.lower() in SUFFIXES and path.is_file()
-        ]
-        for path in sorted(candidates, key=lambda path: (path.stem, _rank(path), path)):
-            files.setdefault(path.stem, path)
+    for path in _installed_files():
+        files.setdefault(path.stem, path)
     models = []
     for name, path in files.items():
         with contextlib.suppress(OSError):  # It may have vanished since.
@@ -110,8 +104,17 @@ def _packaged() -> Path:
     return path
 
 
-def _rank(path: Path) -> int:
-    return SUFFIXES.index(path.suffix.lower())
+def _installed_files() -> list[Path]:
+    """The files in the models folder by name, those that are meant first before their twins."""
+    try:
+        found = [path for path in paths.models_folder().rglob("*") if _is_model(path)]
+    except OSError:
+        return []
+    return sorted(found, key=lambda path: (path.stem, SUFFIXES.index(path.suffix.lower()), path))
+
+
+def _is_model(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
 def _cache_file() -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from darkroom.checkpoints.layouts import AUTOENCODER, UNET
-from darkroom.checkpoints.tensors import Header, TensorInfo
+from darkroom.checkpoints.tensors import Header, TensorInfo, shown
 from darkroom.errors import ModelError
 
 HINT = "Darkroom runs Stable Diffusion 1 checkpoints (1.1 to 1.5 and models made from them)."
@@ -35,7 +35,7 @@ def refuse_other_families(header: Header, source: str) -> None:
         if family.recognise(tensors):
             raise ModelError(f"{source} is {family.name}, which is not supported yet.", HINT)
     if not _starting(UNET)(tensors) or not _starting("cond_stage_model.transformer.")(tensors):
-        first = next(iter(tensors))[:100]
+        first = shown(next(iter(tensors)))
         raise ModelError(
             f"{source} is no model that Darkroom knows: its first tensor is called {first}.", HINT
         )

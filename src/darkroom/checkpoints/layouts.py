@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from darkroom.checkpoints.tensors import TensorInfo
+from darkroom.checkpoints.tensors import TensorInfo, shown
 from darkroom.contracts import AutoencoderConfig, TextEncoderConfig, UNetConfig
 from darkroom.errors import ModelError
 
@@ -140,6 +140,11 @@ def text_prefix(names: Container[str]) -> str:
     return OLD_TEXT if old in names else TEXT
 
 
+def is_leftover(name: str) -> bool:
+    """Whether a tensor is one that training leaves in files and that no network has."""
+    return name in _BUFFERS or name.startswith(_LEFTOVERS)
+
+
 def ema_name(published: str) -> str:
     """The name of a U-Net tensor's moving average: ldm drops all dots behind the prefix."""
     return "model_ema." + published.removeprefix("model.").replace(".", "")
@@ -167,15 +172,15 @@ def match(
             raise broken(source, f"{name} has the shape {list(info.shape)}, expected {want}")
         found[row] = info
     for name in tensors:
-        if name not in expected and name not in _BUFFERS and not name.startswith(_LEFTOVERS):
-            raise broken(source, f"{name[:200]} is not part of such a model")
+        if name not in expected and not is_leftover(name):
+            raise broken(source, f"{name} is not part of such a model")
     return found
 
 
 def broken(source: str, reason: str) -> ModelError:
     """The error for a file of the right family that cannot be used."""
     return ModelError(
-        f"{source} is a Stable Diffusion 1 model, but broken: {reason}.",
+        f"{source} is a Stable Diffusion 1 model, but broken: {shown(reason)}.",
         "Download the model again, or get another copy of it.",
     )
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, NoReturn
 
-from darkroom.checkpoints.tensors import MAX_DIMENSIONS
+from darkroom.checkpoints.tensors import MAX_DIMENSIONS, shown
 from darkroom.errors import ModelError
 
 # A full training checkpoint of Stable Diffusion takes about 150,000 instructions and 2 MB.
@@ -103,8 +103,10 @@ REMNANTS = frozenset(
         "lightning_fabric.utilities.data.AttributeDict",
         "numpy._core.multiarray._reconstruct",
         "numpy._core.multiarray.scalar",
+        "numpy._core.numeric._frombuffer",
         "numpy.core.multiarray._reconstruct",
         "numpy.core.multiarray.scalar",
+        "numpy.core.numeric._frombuffer",
         "numpy.dtype",
         "numpy.ndarray",
         "omegaconf.base.ContainerMetadata",
@@ -170,7 +172,7 @@ class _Machine:
 
     def refuse(self, reason: str) -> NoReturn:
         raise ModelError(
-            f"{self.source} is not a checkpoint that torch.save wrote: {reason}.",
+            f"{self.source} is not a checkpoint that torch.save wrote: {shown(reason)}.",
             "Download it again, or use the .safetensors file of this model.",
         )
 
@@ -425,8 +427,7 @@ def _shown(value: object) -> str:
     """Something of the file in a message: never a container, whose text could be endless."""
     if not isinstance(value, str | Global):
         return "something that is no function"
-    text = str(value)
-    return "".join(c if c.isprintable() else "?" for c in text[: 2 * MAX_NAME])
+    return shown(str(value))
 
 
 def _rebuild_tensor(arguments: tuple[object, ...]) -> StoredTensor | None:

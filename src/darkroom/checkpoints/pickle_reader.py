@@ -180,5 +180,5 @@ def _placed(path: Path, name: str, tensor: StoredTensor, offsets: Mapping[str, i
     end = offsets[storage.key] + _storage_bytes(storage)
     # More elements than numbers: a repeated view would be unpacked into endless memory.
     if info.elements > storage.elements or info.offset + info.span_bytes > end:
-        refuse(path, f"the tensor {name[:100]} reaches beyond its storage")
+        refuse(path, f"the tensor {name} reaches beyond its storage")
     return info

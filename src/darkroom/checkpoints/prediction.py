@@ -68,7 +68,7 @@ def from_yaml(config: Path) -> tuple[Prediction, str]:
 
 
 def _value(text: str, keys: tuple[str, ...]) -> str | None:
-    """The scalar at `keys` in block-style YAML, or None."""
+    """The scalar at `keys` in block-style YAML, or None; what is in other styles comes as it is."""
     found: list[tuple[int, str]] = []  # The open keys above this line, with their indentation.
     for line in text.splitlines():
         match = _LINE.fullmatch(re.sub(r"(^|\s)#.*", "", line))
@@ -78,6 +78,7 @@ def _value(text: str, keys: tuple[str, ...]) -> str | None:
         while found and found[-1][0] >= indent:
             found.pop()
         found.append((indent, match[2]))
-        if tuple(key for _, key in found) == keys:
+        here = tuple(key for _, key in found)
+        if here == keys or (match[3] and here == keys[: len(here)]):
             return (match[3] or "").strip("\"'")
     return None

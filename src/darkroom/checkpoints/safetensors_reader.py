@@ -21,6 +21,7 @@ from darkroom.checkpoints.tensors import (
     TensorInfo,
     contiguous,
     incomplete_text,
+    shown,
 )
 from darkroom.errors import ModelError
 
@@ -72,7 +73,9 @@ def read_safetensors(path: Path, file: BinaryIO, size: int) -> Header:
 
 
 def _refuse(path: Path, reason: str) -> NoReturn:
-    raise ModelError(f"{path.name} is not a valid safetensors file: {reason}.", DOWNLOAD_AGAIN)
+    raise ModelError(
+        f"{path.name} is not a valid safetensors file: {shown(reason)}.", DOWNLOAD_AGAIN
+    )
 
 
 def _incomplete(path: Path, present: int, expected: int) -> ModelError:

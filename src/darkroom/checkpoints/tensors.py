@@ -93,3 +93,10 @@ def incomplete_text(present: int, expected: int) -> str:
         if expected >= scale and have != want:
             return f"{have} of {want} {unit}"
     return f"{present} of {expected} bytes"
+
+
+def shown(text: str) -> str:
+    """Words that hold names out of a file, fit for a message: printable and not too long."""
+    if len(text) > 300:
+        text = text[:299] + "…"
+    return "".join(character if character.isprintable() else "?" for character in text)

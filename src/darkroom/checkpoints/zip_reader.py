@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from darkroom.checkpoints.sniff import DOWNLOAD_AGAIN
-from darkroom.checkpoints.tensors import size_text
+from darkroom.checkpoints.tensors import shown, size_text
 from darkroom.errors import ModelError
 
 MAX_ENTRIES = 2**17
@@ -81,7 +81,9 @@ def read_directory(path: Path, file: BinaryIO, size: int) -> dict[str, Entry]:
 
 def refuse(path: Path, reason: str) -> NoReturn:
     """Raises the ModelError of an archive that is not as `torch.save` writes it."""
-    raise ModelError(f"{path.name} is not a valid checkpoint archive: {reason}.", DOWNLOAD_AGAIN)
+    raise ModelError(
+        f"{path.name} is not a valid checkpoint archive: {shown(reason)}.", DOWNLOAD_AGAIN
+    )
 
 
 def _find_directory(path: Path, file: BinaryIO, size: int) -> tuple[int, int, int]:
