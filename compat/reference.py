@@ -18,6 +18,7 @@ from darkroom.cli.progress import progress
 from darkroom.contracts import ImageDone, Prediction, Request
 from darkroom.errors import RequestError
 from darkroom.images import io
+from darkroom.planning.resolve import MAX_COUNT
 
 CHECKPOINT = "models/ldm/stable-diffusion-v1/model.ckpt"
 CONFIG = "configs/stable-diffusion/v1-inference.yaml"
@@ -95,9 +96,10 @@ def requests(options: argparse.Namespace, wish: Request) -> tuple[Request, ...]:
     of --n_samples prompts, so that all of them start from the same noise.
     """
     for flag in ("n_iter", "n_samples"):
-        if getattr(options, flag) < 1:
+        if not 1 <= getattr(options, flag) <= MAX_COUNT:
             raise RequestError(
-                f"--{flag} {getattr(options, flag)} makes no image.", "Say 1 or more."
+                f"--{flag} {getattr(options, flag)} is out of range.",
+                f"Choose from 1 to {MAX_COUNT}.",
             )
     made: list[Request] = []
     image = 0
@@ -167,7 +169,8 @@ def _make(options: argparse.Namespace, wish: Request) -> None:
             if not options.skip_grid:
                 images.append(done)
     if images:
-        _save(outputs.sheet(images, options.n_rows or options.n_samples), folder, "grid-{:04}.png")
+        columns = options.n_rows if options.n_rows > 0 else options.n_samples
+        _save(outputs.sheet(images, columns), folder, "grid-{:04}.png")
     print(f"Your samples are ready and waiting for you here: \n{folder} \n \nEnjoy.")
 
 

@@ -131,11 +131,14 @@ def test_fixed_code_starts_every_iteration_alike(ckpt: list[str]) -> None:
     assert not np.array_equal(images[0], images[1])
 
 
-def test_rows_of_the_grid(ckpt: list[str]) -> None:
-    flags = ["--n_iter", "1", "--n_rows", "2", "--skip_save"]
+@pytest.mark.parametrize(
+    ("rows", "shape"), [(2, (134, 134, 3)), (0, (68, 200, 3)), (-1, (68, 200, 3))]
+)
+def test_rows_of_the_grid(ckpt: list[str], rows: int, shape: tuple[int, int, int]) -> None:
+    flags = ["--n_iter", "1", "--n_rows", str(rows), "--skip_save", "--ddim_steps", "1"]
     assert txt2img.main([*ckpt, *SMALL, *flags]) == 0
     assert files() == ["grid-0000.png"]
-    assert pixels(Path("outputs/txt2img-samples/grid-0000.png")).shape == (134, 134, 3)
+    assert pixels(Path("outputs/txt2img-samples/grid-0000.png")).shape == shape
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "plms", "dpm_solver"])
@@ -292,6 +295,8 @@ def test_the_watermark_command(tmp_path: Path, capsys: pytest.CaptureFixture[str
         ["--ckpt", "absent.ckpt"],
         ["--n_iter", "0"],
         ["--n_samples", "-1"],
+        ["--n_samples", "1000000000"],
+        ["--n_iter", "1000000000"],
         ["--W", "500"],
         ["--config", "absent.yaml"],
         ["--from-file", "absent.txt"],
