@@ -155,6 +155,7 @@ def test_the_plan_is_said_and_nothing_is_made(make: Run) -> None:
     assert done.exit_code == 0, done.stderr
     assert "4 images of 64 x 64 pixels" in done.stdout
     assert "Memory" in done.stdout
+    assert "predicts v: as asked for" in make("a cat", "--plan", "--prediction", "v").stdout
     (plan,) = json.loads(make("a cat", "--plan", "--json").stdout)["plans"]
     assert plan["steps"] == 2
     assert plan["seed"] is None

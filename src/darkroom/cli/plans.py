@@ -37,10 +37,11 @@ def _object(resolved: Resolved, plan: Plan) -> dict[str, object]:
 def _lines(spec: ModelSpec, resolved: Resolved, plan: Plan) -> list[str]:
     request = resolved.request
     images = "1 image" if resolved.count == 1 else f"{resolved.count} images"
+    reason = spec.prediction_reason if request.prediction is None else "as asked for"
     how = "" if resolved.count == 1 else f", {plan.batch} at once"
     rows = {
         "Prompt": request.prompt,
-        "Model": f"{spec.name}, predicts {resolved.prediction}: {spec.prediction_reason}",
+        "Model": f"{spec.name}, predicts {resolved.prediction}: {reason}",
         "Images": f"{images} of {resolved.width} x {resolved.height} pixels{how}",
         "Sampling": f"{resolved.steps} steps of {resolved.sampler} on {resolved.schedule}, "
         f"guidance {resolved.guidance:g}",
