@@ -93,7 +93,7 @@ def error(ours: Tensor, theirs: Tensor) -> float:
 
 @torch.no_grad()
 def random_inputs(networks: Networks, side: int) -> tuple[Tensor, Tensor, Tensor]:
-    """x [2, C, side, side], timesteps [2], one of them between two and a context [2, 7, X] for the U-Net."""
+    """For the U-Net: x [2, C, side, side], timesteps [2] (one fractional), context [2, 7, X]."""
     config = networks.unet.config
     generator = torch.Generator().manual_seed(4)
     x = torch.randn(2, config.in_channels, side, side, generator=generator)
