@@ -5,8 +5,10 @@ import json
 import pickle
 import struct
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 FOLDER = "archive"
 PROTO = b"\x80\x02"
@@ -78,6 +80,35 @@ def in_zip(
         for path, value in (extra or {}).items():
             file.writestr(path, value)
     return archive.getvalue()
+
+
+def write_zip64(path: Path, files: Mapping[str, bytes | int]) -> None:
+    """An archive as those over 4 GB are; a number stands for so many bytes that are never written.
+
+    Every size and position stands in a zip64 field.
+    """
+    directory, full = b"", b"\xff" * 4
+    with path.open("wb") as file:
+        for full_name, content in files.items():
+            raw, start = full_name.encode(), file.tell()
+            size = content if isinstance(content, int) else len(content)
+            crc = 0 if isinstance(content, int) else zlib.crc32(content)
+            sizes = struct.pack("<HHQQ", 1, 16, size, size)
+            head = struct.pack("<4s5HI", b"PK\x03\x04", 45, 0, 0, 0, 0, crc) + full * 2
+            file.write(head + struct.pack("<2H", len(raw), len(sizes)) + raw + sizes)
+            if isinstance(content, int):
+                file.seek(content, 1)
+            else:
+                file.write(content)
+            wide = struct.pack("<HHQQQ", 1, 24, size, size, start)
+            head = struct.pack("<4s6HI", b"PK\x01\x02", 45, 45, 0, 0, 0, 0, crc) + full * 2
+            head += struct.pack("<5HI", len(raw), len(wide), 0, 0, 0, 0) + full
+            directory += head + raw + wide
+        at, count = file.tell(), len(files)
+        counts = (44, 45, 45, 0, 0, count, count, len(directory), at)
+        file.write(directory + struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", *counts))
+        file.write(struct.pack("<4sIQI", b"PK\x06\x07", 0, at + len(directory), 1))
+        file.write(b"PK\x05\x06" + bytes(4) + b"\xff" * 12 + bytes(2))
 
 
 def in_legacy(

@@ -34,6 +34,12 @@ def test_a_path_is_itself(tmp_path: Path) -> None:
     assert catalog.find(str(tmp_path)) == tmp_path  # Its header says what is wrong with a folder.
 
 
+def test_a_folder_nearby_does_not_hide_an_installed_model(tmp_path: Path) -> None:
+    (dream,) = installed("dream.safetensors")
+    (tmp_path / "dream").mkdir()
+    assert catalog.find("dream") == dream
+
+
 def test_the_home_folder_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))

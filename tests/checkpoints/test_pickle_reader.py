@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from darkroom.checkpoints.header import Header, read_header
 from darkroom.checkpoints.tensors import incomplete_text, size_text
 from darkroom.errors import ModelError
+from tests.checkpoints import files
 from tests.checkpoints.reading import read_or_refuse
 
 STORED = {
@@ -172,6 +173,29 @@ def test_a_whole_model_is_refused_by_its_name(tmp_path: Path) -> None:
     torch.save(nn.Linear(2, 2), path)
     with pytest.raises(ModelError, match=r"contains code, refused: torch\.nn\.modules\.linear\."):
         read_header(path)
+
+
+def test_an_archive_of_more_than_four_gigabytes(tmp_path: Path) -> None:
+    """Positions beyond 32 bits; the first storage is only declared, never written."""
+    path = tmp_path / "large.ckpt"
+    count = 5 * 2**28
+    stored = files.storage("0", files.number(count))
+    data = files.checkpoint(
+        large=files.tensor(stored, shape=(count,), stride=(1,)),
+        small=files.tensor(files.storage("1")),
+    )
+    inside: dict[str, bytes | int] = {
+        "a/data.pkl": data,
+        "a/data/0": 4 * count,
+        "a/data/1": files.FLOATS,
+    }
+    files.write_zip64(path, inside)
+    tensors = read_header(path).tensors
+    assert tensors["large"].elements == count
+    assert tensors["small"].offset > 2**32
+    with path.open("rb") as file:
+        file.seek(tensors["small"].offset)
+        assert file.read(16) == files.FLOATS
 
 
 def test_a_tensor_alone_has_no_name(tmp_path: Path) -> None:

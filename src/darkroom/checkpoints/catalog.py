@@ -33,16 +33,16 @@ def find(name_or_path: str | Path) -> Path:
     name = str(name_or_path)
     if name == MINI:
         return _packaged()
-    # Too long a name, an unknown home, a folder that may not be entered: no path of ours.
-    with contextlib.suppress(OSError, RuntimeError):
-        path = Path(name).expanduser()
-        if name and path.exists():
-            return path
+    path = _as_path(name)
+    if path is not None and path.is_file():
+        return path
     files = _installed_files()
-    for path in files:
-        if name in {path.stem, path.name}:
-            return path
-    near = difflib.get_close_matches(name, {path.stem for path in files} | {MINI}, n=3)
+    for file in files:
+        if name in {file.stem, file.name}:
+            return file
+    if path is not None:  # A folder, or a device: reading its header says what is wrong with it.
+        return path
+    near = difflib.get_close_matches(name, {file.stem for file in files} | {MINI}, n=3)
     meant = f" Did you mean {' or '.join(near)}?" if near else ""
     raise ModelError(
         f"There is no model {name[:200]!r}.{meant}",
@@ -102,6 +102,16 @@ def _packaged() -> Path:
             "Install Darkroom again, or name another model with --model.",
         )
     return path
+
+
+def _as_path(name: str) -> Path | None:
+    """The path of that name if there is something."""
+    # Too long a name, an unknown home, a folder that may not be entered: nothing is there.
+    with contextlib.suppress(OSError, RuntimeError):
+        path = Path(name).expanduser()
+        if name and path.exists():
+            return path
+    return None
 
 
 def _installed_files() -> list[Path]:
