@@ -1,0 +1,160 @@
+"""What Mini's images mean, and that Mini is the Stable Diffusion it claims to be."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
+
+from darkroom import api
+from darkroom.checkpoints import catalog
+from darkroom.checkpoints.detect import detect
+from darkroom.checkpoints.header import read_header
+from darkroom.checkpoints.load import load, save_published
+from darkroom.conditioning.prompt import embed, tokenizer_of
+from darkroom.contracts import ModelSpec, Noted
+from darkroom.diffusion.noise import Noise
+from darkroom.evaluation.judge import COLOURS, Judge
+from darkroom.evaluation.mini import images, score, suite
+from tests.models import oracles
+
+JUDGE = Path(__file__).parents[1] / "data" / "judge.npz"
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    return Judge.from_file(JUDGE)
+
+
+@pytest.fixture(scope="module")
+def spec() -> ModelSpec:
+    path = catalog.find("mini")
+    return detect(read_header(path), path)
+
+
+def test_the_judge_knows_true_pictures_and_sees_nothing_in_noise(judge: Judge) -> None:
+    side, size = 64, 48
+    for place, (name, template) in enumerate(zip(judge.names, judge.templates, strict=True)):
+        colour = list(COLOURS)[place % len(COLOURS)]
+        alpha = template[::4, ::4, 3:].repeat(3, 0).repeat(3, 1) / 255
+        canvas = np.full((side, side, 3), COLOURS[colour], np.float64)
+        window = canvas[7 : 7 + size, 9 : 9 + size]
+        window += alpha * (template[::4, ::4, :3].repeat(3, 0).repeat(3, 1) - window)
+        verdict = judge.judge(canvas.astype(np.uint8))
+        assert (verdict.object, verdict.background) == (name, colour)
+    noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    assert judge.judge(noise).object is None
+
+
+def test_mini_shows_what_was_asked_for(judge: Judge) -> None:
+    trials = suite(2)
+    report = score(trials, [judge.judge(image) for image in images(api.load("mini"), trials)])
+    assert report.object >= 0.95, report.misses
+    assert report.background >= 0.98, report.misses
+
+
+def test_with_shuffled_weights_it_shows_nothing(
+    judge: Judge, spec: ModelSpec, tmp_path: Path
+) -> None:
+    networks = load(spec, precision="fp32", device="cpu")
+    generator = torch.Generator().manual_seed(0)
+    for weight in networks.unet.parameters():
+        order = torch.randperm(weight.numel(), generator=generator)
+        weight.copy_(weight.flatten()[order].view_as(weight))
+    shuffled = tmp_path / "shuffled.safetensors"
+    metadata = read_header(spec.path).metadata
+    save_published(shuffled, networks, metadata=metadata, dtype=torch.float32)
+    trials = suite(1)
+    verdicts = [judge.judge(image) for image in images(api.load(shuffled), trials)]
+    assert score(trials, verdicts).object < 0.05
+
+
+@torch.no_grad()
+def test_diffusers_makes_the_same_image_of_the_same_weights(spec: ModelSpec) -> None:
+    steps, guidance, prompt = 12, 3.0, "a hamster on a blue background"
+    model = api.load("mini", precision="fp32")
+    made = model.txt2img(
+        prompt, seed=3, steps=steps, guidance=guidance, sampler="euler", schedule="trailing"
+    )
+    networks = load(spec, precision="fp32", device="cpu")
+    tokenizer = tokenizer_of(spec)
+    pipeline = StableDiffusionPipeline(
+        vae=oracles.autoencoder(networks),
+        text_encoder=oracles.text_encoder(networks),
+        tokenizer=None,
+        unet=oracles.unet(networks),
+        scheduler=EulerDiscreteScheduler(
+            beta_start=0.00085,
+            beta_end=0.012,
+            beta_schedule="scaled_linear",
+            prediction_type="v_prediction",
+            timestep_spacing="trailing",
+            rescale_betas_zero_snr=True,
+        ),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.vae.register_to_config(scaling_factor=spec.latent_scale)
+    theirs = pipeline(
+        prompt_embeds=embed(prompt, tokenizer, networks.text_encoder),
+        negative_prompt_embeds=embed("", tokenizer, networks.text_encoder),
+        latents=Noise([3]).draw((4, 16, 16)),
+        height=64,
+        width=64,
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+        output_type="np",
+    ).images[0]
+    difference = np.abs(np.asarray(made.pil).astype(float) - theirs * 255)
+    assert difference.max() <= 2
+
+
+def test_unknown_words_are_named_with_the_way_to_a_real_checkpoint() -> None:
+    made = api.load("mini").txt2img("a hamstar on a blue background", seed=1, steps=1)
+    notes = " ".join(event.message for event in made if isinstance(event, Noted))
+    assert "hamstar" in notes
+    assert "hamster" in notes
+    assert "--model" in notes
+
+
+def test_no_font_is_read_when_an_image_is_made() -> None:
+    program = textwrap.dedent(
+        """
+        import sys
+        opened = []
+        def watch(event, args):
+            if event == "open":
+                opened.append(str(args[0]))
+        sys.addaudithook(watch)
+        import darkroom
+        darkroom.load("mini").txt2img("a fox on a red background", seed=1, steps=2).image
+        fonts = [name for name in opened if name.lower().endswith((".ttf", ".otf", ".ttc"))]
+        assert opened and not fonts, fonts
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_file_says_what_it_is(spec: ModelSpec) -> None:
+    assert spec.demonstration
+    assert spec.zero_terminal_snr
+    assert spec.prediction == "v"
+    assert {"hamster", "blue", "background"} <= set(spec.words)
+    assert len(spec.preview) == spec.autoencoder.latent_channels + 1
+    assert spec.stored_bytes < 64 * 2**20
+    assert dataclasses.asdict(spec.defaults)["guidance"] is not None
