@@ -22,6 +22,7 @@ from darkroom.errors import ModelError, OutputError
 from darkroom.models.autoencoder import Autoencoder
 from darkroom.models.text_encoder import TextEncoder
 from darkroom.models.unet import UNet
+from tests.checkpoints.files import in_safetensors
 from tests.checkpoints.test_detect import AUTOENCODER, TEXT, UNET
 
 NAMES = ("text_encoder", "unet", "autoencoder")
@@ -201,6 +202,18 @@ def test_a_file_that_changed_since_is_checked_again(saved: Path, tmp_path: Path)
     save_published(path, changed, metadata={}, dtype=torch.float16)
     with pytest.raises(ModelError, match="broken"):
         load(dataclasses.replace(spec, path=path), precision="fp32", device="cpu")
+
+
+def test_numbers_at_odd_places_are_read(saved: Path, tmp_path: Path) -> None:
+    """Early programs did not fill the header up to a multiple of eight bytes."""
+    content = saved.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = content[8 : 8 + length].rstrip()
+    header += b" " * ((1 - len(header)) % 8)
+    path = tmp_path / "odd.safetensors"
+    path.write_bytes(in_safetensors(header, content[8 + length :]))
+    assert all(info.offset % 4 == 1 for info in read_header(path).tensors.values())
+    assert_equal(load(spec_of(path), precision="fp32", device="cpu"), networks())
 
 
 def test_writing_to_a_loaded_weight_leaves_the_file_alone(saved: Path) -> None:

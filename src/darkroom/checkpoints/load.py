@@ -4,7 +4,6 @@ import json
 import math
 import mmap
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,18 +198,16 @@ def _arranged(weight: Tensor) -> Tensor:
 
 def _write_atomic(path: Path, write: Callable[[IO[bytes]], None]) -> None:
     """The file as a whole or not at all, also when the power fails."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-            try:
+        try:
+            with part.open("wb") as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-                file.close()
-                Path(file.name).replace(path)
-            except BaseException:
-                file.close()
-                Path(file.name).unlink(missing_ok=True)
-                raise
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
             f"{path} cannot be written: {error.strerror or error}.",
