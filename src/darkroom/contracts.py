@@ -54,7 +54,8 @@ class Request:
 class Resolved:
     """A Request in which nothing is left unsaid.
 
-    `steps` is the count that really runs (the `ldm` grid may hold more than were asked for).
+    `steps` is the count of the whole schedule, of which `ldm` may hold more than were asked for;
+    how many of them img2img runs stands in the Plan.
     `width` and `height` are the image's; `canvas_width` and `canvas_height` are what the U-Net
     sees, rounded up to the multiple that it needs.  Sizes in pixels.
     """
@@ -143,7 +144,7 @@ class UNetConfig:
             if given != levels:
                 raise ValueError(f"{name} has {given} entries, expected {levels}")
         for width, heads in zip(self.widths, self.heads, strict=True):
-            if width % heads or width % self.norm_groups:
+            if heads < 1 or width % heads or width % self.norm_groups:
                 groups = self.norm_groups
                 raise ValueError(
                     f"width {width} is not a multiple of {heads} heads and {groups} groups"
@@ -222,13 +223,18 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How a Request will be carried out, stated before anything runs.  Bytes and seconds."""
+    """How a Request will be carried out, stated before anything runs.  Bytes and seconds.
+
+    `batch`: images at once.  `rows`: of the U-Net's batch at once, twice as many where guidance
+    weighs two prompts, but 1 where memory is short.  `steps`: those that run for each image.
+    """
 
     device: str
     device_name: str
     engine: str
     precision: Precision
     batch: int
+    rows: int
     steps: int
     weight_bytes: int
     peak_bytes: int
@@ -249,8 +255,9 @@ class Raster:
 class Recipe:
     """Everything needed to make one image again.  No local path stands in it.
 
-    `seed` is that of this very image; `sha256` values are lower-case hex.  `steps` ran;
-    `requested_steps` were asked for, where the `ldm` grid holds another count, else None.
+    `seed` is that of this very image; `sha256` values are lower-case hex.  `steps`: of the whole
+    schedule, whatever part of it `strength` left; `requested_steps`: those asked for, where the
+    `ldm` grid holds another count, else None.
     """
 
     task: Task
@@ -310,12 +317,16 @@ class Noted:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageDone:
-    """Image `index` of the request is finished: marked, with its recipe, not yet a file."""
+    """Image `index` of the request is finished: marked, with its recipe, not yet a file.
+
+    `private`: the file shall not hold the recipe.
+    """
 
     index: int
     seed: int
     image: Raster
     recipe: Recipe
+    private: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,9 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from darkroom.contracts import Prediction
 from darkroom.errors import RequestError
+from darkroom.timesteps import MAX_LDM_STEPS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +33,12 @@ class Sampler:
 
     `schedule`: its own default, None where the model's or the house's default applies.
     `schedules`: those it is defined on, None for all of them.
-    `uses_noise`: fresh noise enters at each step (at eta 0 `uses_eta` samplers draw none).
+    `uses_eta`: eta says how much fresh noise enters at each step.
+    `unit_start`: a run starts from unit noise as the variance-preserving latent, as in the first
+    release; otherwise from noise times the first sigma, as in k-diffusion.
     `starts_below`: img2img evaluates a noised image first one level below the one it was made at.
     `predictions`: what the model may predict.
-    `evaluations`: U-Net evaluations a step, `extra_evaluations` once a run.
+    `extra_evaluations`: of the U-Net once a run, beside the one that each step takes.
     """
 
     name: str
@@ -43,11 +47,10 @@ class Sampler:
     aliases: tuple[str, ...] = ()
     schedule: str | None = None
     schedules: tuple[str, ...] | None = None
-    uses_noise: bool = False
     uses_eta: bool = False
+    unit_start: bool = False
     starts_below: bool = False
-    predictions: tuple[str, ...] = ("eps", "v")
-    evaluations: int = 1
+    predictions: tuple[Prediction, ...] = ("eps", "v")
     extra_evaluations: int = 0
 
 
@@ -56,7 +59,7 @@ _SCHEDULES = (
         name="ldm",
         label="LDM",
         help="every (1000 // steps)-th timestep from 1, as the first Stable Diffusion release",
-        max_steps=500,
+        max_steps=MAX_LDM_STEPS,
     ),
     Schedule(
         name="normal",
@@ -88,8 +91,8 @@ _SAMPLERS = (
         label="DDIM",
         help="deterministic at eta 0 (Song et al. 2020)",
         schedule="ldm",
-        uses_noise=True,
         uses_eta=True,
+        unit_start=True,
         starts_below=True,
     ),
     Sampler(
@@ -101,6 +104,7 @@ _SAMPLERS = (
         # Its Adams-Bashforth weights hold for evenly spaced timesteps and a model of eps.
         schedules=("ldm",),
         predictions=("eps",),
+        unit_start=True,
         starts_below=True,
         extra_evaluations=1,
     ),
@@ -112,6 +116,7 @@ _SAMPLERS = (
         schedule="time_uniform",
         # On any other grid it would be dpmpp_2m.
         schedules=("time_uniform",),
+        unit_start=True,
     ),
     Sampler(
         name="euler",
@@ -124,7 +129,6 @@ _SAMPLERS = (
         label="Euler a",
         help="first order, fresh noise at each step",
         aliases=("euler_a", "k_euler_a", "k_euler_ancestral"),
-        uses_noise=True,
     ),
     Sampler(
         name="dpmpp_2m",

@@ -28,3 +28,13 @@ def encode_step(strength: float, steps: int) -> int:
     reference's strength 1 indexed one past its table.  0 leaves the image as it is.
     """
     return min(int(strength * steps), steps - 1)
+
+
+def steps_from_image(strength: float, steps: int, *, starts_below: bool) -> int:
+    """How many of a run's last steps img2img takes; 0 leaves the image as it is.
+
+    `starts_below`: the level that the image is noised to is not evaluated itself.
+    """
+    if strength == 0:
+        return 0
+    return encode_step(strength, steps) + (not starts_below)

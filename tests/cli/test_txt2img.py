@@ -184,15 +184,17 @@ def test_words_over_the_limit_are_named(make: Run) -> None:
     assert "hamster" in done.stderr
 
 
-@pytest.mark.parametrize("strength", [0, 0.5, 1])
-def test_img2img(run: Run, strength: float) -> None:
+@pytest.mark.parametrize(("strength", "steps"), [(0, 0), (0.5, 5), (1, 9)])
+def test_img2img(run: Run, strength: float, steps: int) -> None:
     start = Path("start.png")
     Image.effect_mandelbrot((90, 70), (-2, -1, 1, 1), 50).convert("RGB").save(start)
-    done = run("img2img", start, "a cat", "--strength", strength, "--sampler", "ddim")
+    done = run("img2img", start, "a cat", "--strength", strength, "--sampler=ddim", "--steps=10")
     assert done.exit_code == 0, done.stderr
+    assert f", {steps} steps of ddim" in done.stderr
+    assert ("only encoded and decoded" in done.stderr) == (steps == 0)
     found = inspection.inspect_file(Path(done.stdout.strip()))
     assert found.recipe is not None
-    assert found.recipe.strength == strength
+    assert (found.recipe.strength, found.recipe.steps) == (strength, 10)
     assert found.recipe.input_sha256 is not None
     assert found.mark is not None
     assert found.mark.source == "compositeWithTrainedAlgorithmicMedia"

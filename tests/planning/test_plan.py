@@ -149,7 +149,7 @@ def planned(
 def test_a_plan_for_a_laptop() -> None:
     got = planned()
     assert (got.device, got.device_name, got.engine) == ("cpu", "a laptop", "torch")
-    assert (got.precision, got.batch, got.steps) == ("bf16", 1, 20)
+    assert (got.precision, got.batch, got.rows, got.steps) == ("bf16", 1, 2, 20)
     assert got.weight_bytes == 2 * V1.parameters
     assert 2.5e9 < got.peak_bytes < 3.5e9
     assert 40 < got.seconds < 120
@@ -219,7 +219,7 @@ def test_guidance_in_halves_where_memory_is_short() -> None:
     tall = replace(V1, autoencoder=replace(V1.autoencoder, widths=(32, 32, 32, 32)))
     whole = planned(tall).peak_bytes
     got = planned(tall, replace(LAPTOP, memory_free=int(whole / 0.95) - 2**20))
-    assert got.batch == 1
+    assert (got.batch, got.rows) == (1, 1)
     assert got.peak_bytes < whole
     assert "one after the other" in got.notes[0]
 
@@ -276,6 +276,22 @@ def test_the_schedules_own_count_is_announced() -> None:
 
 def test_padding_is_announced() -> None:
     assert planned(width=520).notes == ("It is made at 576 × 512 and cropped.",)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "notes"),
+    [
+        ({"prompt": "a cat", "guidance": 0.0}, ("At guidance 0 the prompt has no effect.",)),
+        (
+            {"negative": "a dog", "guidance": 1.0},
+            ("At guidance 1 the negative prompt has no effect.",),
+        ),
+        ({"prompt": "a cat", "guidance": 1.0}, ()),
+        ({"negative": "a dog", "guidance": 0.0}, ()),
+    ],
+)
+def test_words_without_effect_are_announced(wishes: dict[str, Any], notes: tuple[str, ...]) -> None:
+    assert planned(**wishes).notes == notes
 
 
 def test_plms_evaluates_once_more() -> None:

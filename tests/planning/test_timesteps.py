@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from darkroom.errors import RequestError
-from darkroom.timesteps import encode_step, ldm_timesteps
+from darkroom.timesteps import encode_step, ldm_timesteps, steps_from_image
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,22 @@ def test_impossible_counts_are_refused(steps: int) -> None:
 )
 def test_encode_step(strength: float, steps: int, expected: int) -> None:
     assert encode_step(strength, steps) == expected
+
+
+@pytest.mark.parametrize(
+    ("strength", "steps", "starts_below", "expected"),
+    [
+        (0.0, 50, True, 0),
+        (0.0, 50, False, 0),
+        (0.01, 50, True, 0),
+        (0.01, 50, False, 1),
+        (0.75, 50, True, 37),
+        (0.75, 50, False, 38),
+        (1.0, 50, True, 49),
+        (1.0, 50, False, 50),
+        (1.0, 1, True, 0),
+        (1.0, 1, False, 1),
+    ],
+)
+def test_steps_from_image(strength: float, steps: int, starts_below: bool, expected: int) -> None:
+    assert steps_from_image(strength, steps, starts_below=starts_below) == expected

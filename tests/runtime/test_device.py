@@ -75,6 +75,17 @@ def test_half_precision_only_where_the_cpu_computes_in_it(monkeypatch: pytest.Mo
         assert device.precisions("cpu") == expected
 
 
+@pytest.mark.parametrize("kind", ["cuda", "xpu"])
+def test_what_torch_holds_back_for_itself_is_free(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = getattr(torch, kind)
+    monkeypatch.setattr(module, "mem_get_info", lambda _: (1000, 8000))
+    monkeypatch.setattr(module, "memory_reserved", lambda _: 5000)
+    monkeypatch.setattr(module, "memory_allocated", lambda _: 2000)
+    assert device._memory(f"{kind}:0") == (8000, 4000)
+
+
 def test_a_container_limits_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     total, _ = device._main_memory()
     files = {

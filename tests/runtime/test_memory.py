@@ -65,6 +65,13 @@ def test_whole_batches_where_there_is_room() -> None:
     assert room.seen == [4]
 
 
+def test_a_limit_from_the_start() -> None:
+    ladder, room = Ladder("testing", pytest.fail, limit=2), Room(7)
+    x = torch.arange(5.0)[:, None]
+    assert torch.equal(ladder(room, x, x), 2 * x)
+    assert room.seen == [2, 2, 1]
+
+
 def test_nothing_left_is_explained() -> None:
     with pytest.raises(DarkroomError, match="Memory ran out while testing") as caught:
         Ladder("testing", lambda _: None)(Room(0), torch.ones(2, 1), torch.ones(2, 1))

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -25,6 +25,7 @@ from darkroom.images import io, provenance
 from darkroom.models.autoencoder import Autoencoder
 from darkroom.models.text_encoder import TextEncoder
 from darkroom.models.unet import UNet
+from darkroom.runtime import device
 from darkroom.tasks.engine import Engine
 
 if TYPE_CHECKING:
@@ -260,6 +261,56 @@ def test_sizes_that_the_unet_does_not_take_are_padded_and_cropped(
     assert (image.image.width, image.image.height) == (width, height)
 
 
+def test_what_the_plan_remarks_is_told(engine: Engine, wish: Wish) -> None:
+    said = wish(sampler="ddim", steps=15, negative="a dog", guidance=1.0)
+    events = list(engine.run(said))
+    assert noted(iter(events)) == list(engine.plan(said)[1].notes)
+    assert [type(event) for event in events[:3]] == [Started, Noted, Noted]
+
+
+def memory_of(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    """Let the device have so many bytes to spare."""
+    machine = dataclasses.replace(device.measure("cpu"), memory_free=free)
+    monkeypatch.setattr(device, "measure", lambda _: machine)
+
+
+def test_a_model_that_is_loaded_is_not_too_large_for_the_rest_of_the_memory(
+    engine: Engine, wish: Wish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = engine.plan(wish())[1]
+    needed = int(plan.peak_bytes / 0.94)
+    fresh = Engine.open(engine.model)
+    memory_of(monkeypatch, needed)
+    first = done(fresh.run(wish()))
+    memory_of(monkeypatch, needed - plan.weight_bytes)
+    with pytest.raises(DarkroomError, match="to spare"):
+        Engine.open(engine.model).plan(wish())
+    assert done(fresh.run(wish())) == first
+
+
+def test_guidance_in_halves_is_carried_out_and_gives_the_same_picture(
+    engine: Engine, wish: Wish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from darkroom.planning import plan
+
+    seen = failing_unet(monkeypatch, rows=2)
+    plenty = done(engine.run(wish()))
+    assert set(seen) == {2}
+    seen.clear()
+    needs = plan._needs
+    whole = 10**9  # more than there is, for two rows
+
+    def short(work: Any, spec: Any, precision: Any, rows: int = 1) -> int:
+        return whole if rows > 1 else needs(work, spec, precision, rows)
+
+    monkeypatch.setattr(plan, "_needs", short)
+    memory_of(monkeypatch, whole)
+    events = list(engine.run(wish()))
+    assert set(seen) == {1}
+    assert "one after the other" in noted(iter(events))[0]
+    assert distance(done(iter(events))[0].image, plenty[0].image) <= 1
+
+
 # Prompts
 
 
@@ -302,7 +353,11 @@ def test_strength_decides_how_much_is_kept(engine: Engine, wish: Wish, sampler: 
             task="img2img", image=photograph(32, 32), strength=strength, steps=10, sampler=sampler
         )
         events = list(engine.run(said))
-        return sum(isinstance(event, Stepped) for event in events), done(iter(events))[0]
+        steps = [event.step for event in events if isinstance(event, Stepped)]
+        planned = engine.plan(said)[1].steps
+        assert steps == [*range(1, planned + 1)]
+        assert {event.steps for event in events if isinstance(event, Stepped)} <= {planned}
+        return planned, done(iter(events))[0]
 
     runs = {strength: run(strength) for strength in (0.0, 0.3, 0.75, 1.0)}
     counts = [steps for steps, _ in runs.values()]
@@ -484,7 +539,8 @@ def test_numbers_that_break_in_half_precision_are_decoded_in_fp32(
     monkeypatch.setattr(Autoencoder, "decode", decode)
     events = list(engine.run(half))
     assert dtypes == [torch.bfloat16, torch.float32]
-    assert noted(iter(events)) == ["Numbers broke in bf16 while decoding the image; fp32 it is."]
+    told = "Numbers overflowed in bf16 while decoding the image; it was done in fp32."
+    assert noted(iter(events))[-1] == told
     assert distance(done(iter(events))[0].image, expected.image) <= 8
     monkeypatch.undo()
     assert done(engine.run(half))[0].image == expected.image

@@ -75,6 +75,8 @@ def test_every_file_says_that_ai_made_it_and_how(
 
 def test_private_leaves_out_the_recipe_never_the_mark(done: ImageDone) -> None:
     data = finish.encode(done, "png", private=True)
+    asked = dataclasses.replace(done, private=True)
+    assert b"a cat" not in finish.encode(asked, "png")
     found = inspection.inspect(data)
     assert found.mark is not None
     assert found.mark.by_machine

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from darkroom.cli.outputs import Preview
 from darkroom.cli.progress import Progress
-from darkroom.contracts import ImageDone, Noted, Request, Resolved, Started, Stepped
+from darkroom.contracts import ImageDone, Noted, Plan, Request, Resolved, Started, Stepped
 from darkroom.errors import OutputError
 from darkroom.tasks.engine import Engine
 
@@ -33,7 +33,7 @@ def develop(
         for event in engine.run(request, previews=preview is not None):
             if isinstance(event, Started):
                 resolved = event.resolved
-                progress.say(_headline(resolved))
+                progress.say(_headline(resolved, event.plan))
             elif isinstance(event, Noted):
                 progress.say(event.message)
             elif isinstance(event, ImageDone):
@@ -44,11 +44,11 @@ def develop(
                     preview = _shown(preview, event, resolved, progress)
 
 
-def _headline(resolved: Resolved) -> str:
+def _headline(resolved: Resolved, plan: Plan) -> str:
     first, last = resolved.seed, resolved.seed + resolved.count - 1
     seeds = f"seed {first}" if first == last else f"seeds {first} to {last}"
     return (
-        f"{resolved.width} x {resolved.height}, {seeds}, {resolved.steps} steps of "
+        f"{resolved.width} x {resolved.height}, {seeds}, {plan.steps} steps of "
         f"{resolved.sampler} on {resolved.schedule}, guidance {resolved.guidance:g}"
     )
 

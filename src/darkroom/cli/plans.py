@@ -43,7 +43,7 @@ def _lines(spec: ModelSpec, resolved: Resolved, plan: Plan) -> list[str]:
         "Prompt": request.prompt,
         "Model": f"{spec.name}, predicts {resolved.prediction}: {reason}",
         "Images": f"{images} of {resolved.width} x {resolved.height} pixels{how}",
-        "Sampling": f"{resolved.steps} steps of {resolved.sampler} on {resolved.schedule}, "
+        "Sampling": f"{plan.steps} steps of {resolved.sampler} on {resolved.schedule}, "
         f"guidance {resolved.guidance:g}",
         "Device": f"{plan.device} ({plan.device_name}), {plan.engine}, {plan.precision}",
         "Memory": f"about {size_text(plan.peak_bytes)}, weights {size_text(plan.weight_bytes)}",

@@ -12,7 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from darkroom.timesteps import TIMESTEPS, encode_step, ldm_timesteps
+from darkroom import names
+from darkroom.timesteps import TIMESTEPS, encode_step, ldm_timesteps, steps_from_image
 
 Interpolation = Literal["log_sigma", "log_alpha"]
 
@@ -21,11 +22,6 @@ _BETA_FIRST, _BETA_LAST = 0.00085, 0.012
 # An ᾱ of exactly 0 is an infinite sigma; the floor is the value that the field settled on.
 _ALPHA_FLOOR = 4.9e-8
 _KARRAS_RHO = 7.0
-
-# These three were defined in variance-preserving space, where a run starts from unit noise.
-_VP_SAMPLERS = frozenset({"ddim", "plms", "dpm_solver"})
-# These two take a noised image one grid point below the one at which it was made.
-_OFFSET_SAMPLERS = frozenset({"ddim", "plms"})
 
 
 def alphas_cumprod(zero_terminal_snr: bool = False) -> Tensor:
@@ -154,7 +150,7 @@ def start_from_noise(sampler: str, levels: Tensor, noise: Tensor) -> Tensor:
     the reference does; the others as pure noise of the first sigma, as k-diffusion does.
     """
     first = float(levels[0])
-    return noise * (math.hypot(1, first) if sampler in _VP_SAMPLERS else first)
+    return noise * (math.hypot(1, first) if names.SAMPLERS[sampler].unit_start else first)
 
 
 def start_from_image(
@@ -168,25 +164,25 @@ def start_from_image(
 ) -> tuple[Tensor, Tensor]:
     """The x and the levels with which img2img begins: ([B, C, h, w], float64 [m + 1]).
 
-    `levels` are those of the whole run, `strength` is in [0, 1], `latent` the scaled latent
-    ([B or 1, C, h, w]), `noise` unit normal [B, C, h, w].  `requested_steps`: the steps that were
-    asked for, where the grid has more of them.  Without a step to run (m = 0) x is the latent.
+    `sampler`: its canonical name.  `levels` are those of the whole run, `strength` is in [0, 1],
+    `latent` the scaled latent ([B or 1, C, h, w]), `noise` unit normal [B, C, h, w].
+    `requested_steps`: the steps that were asked for, where the grid has more of them.  Without a
+    step to run (m = 0) x is the latent.
 
     With `ddim` and `plms` an image is noised to grid point `t_enc` (counted from the least noise)
     and first evaluated at `t_enc - 1`: the reference encodes with one index and decodes with the
     one below, and published pictures depend on it.  The variance-preserving latent stays what it
-    was made as.  The others begin at the level that they noise to, `levels[n - t_enc - 1]`.
+    was made as.  The others begin at the level that they noise to, `levels[n - t_enc - 1]`,
+    where the scaling that keeps it so is 1.
     """
     n = len(levels) - 1
-    t_enc = encode_step(strength, n if requested_steps is None else requested_steps)
-    made = float(levels[n - t_enc - 1])
-    if sampler in _OFFSET_SAMPLERS and t_enc > 0:
-        read = float(levels[n - t_enc])
-        x = (latent + made * noise) * (math.hypot(1, read) / math.hypot(1, made))
-        return x, levels[n - t_enc :]
-    if sampler in _OFFSET_SAMPLERS or strength == 0:
+    asked = n if requested_steps is None else requested_steps
+    m = steps_from_image(strength, asked, starts_below=names.SAMPLERS[sampler].starts_below)
+    if m == 0:
         return latent.expand_as(noise), levels.new_zeros(1)
-    return latent + made * noise, levels[n - t_enc - 1 :]
+    made, read = float(levels[n - encode_step(strength, asked) - 1]), float(levels[n - m])
+    x = (latent + made * noise) * (math.hypot(1, read) / math.hypot(1, made))
+    return x, levels[n - m :]
 
 
 def to_latent(x: Tensor, levels: Tensor) -> Tensor:

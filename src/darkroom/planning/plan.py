@@ -14,7 +14,7 @@ from darkroom.errors import DarkroomError
 from darkroom.names import SAMPLERS
 from darkroom.planning.cost import Cost, decoder_cost, encoder_cost, text_cost, unet_cost
 from darkroom.planning.resolve import SIZE_MULTIPLE, round_up
-from darkroom.timesteps import encode_step
+from darkroom.timesteps import steps_from_image
 
 ENGINE = "torch"
 
@@ -63,18 +63,21 @@ def plan(resolved: Resolved, spec: ModelSpec, machine: Machine, *, loaded: int =
         raise _too_large(resolved, spec, machine, min(candidates, key=_BYTES.__getitem__), free)
     speed, emulated = _speed(machine, precision)
     batch = _batch(resolved, work, spec, precision, free, speed)
-    together = _needs(work, spec, precision, batch) <= free
+    rows = batch * work.rows
+    if _needs(work, spec, precision, rows) > free:
+        rows = 1
     return Plan(
         device=machine.device,
         device_name=machine.name,
         engine=ENGINE,
         precision=precision,
         batch=batch,
+        rows=rows,
         steps=work.steps,
         weight_bytes=spec.parameters * _BYTES[precision],
-        peak_bytes=_needs(work, spec, precision, batch if together else 0),
+        peak_bytes=_needs(work, spec, precision, rows),
         seconds=_seconds(work, resolved.count, batch, speed),
-        notes=tuple(_notes(resolved, work, precision, batch, emulated, together)),
+        notes=tuple(_notes(resolved, work, precision, batch, rows, emulated)),
     )
 
 
@@ -91,7 +94,7 @@ def _work(resolved: Resolved, spec: ModelSpec) -> _Work:
         decoder=decoder_cost(spec.autoencoder, height, width),
         encoder=encoder_cost(spec.autoencoder, height, width) if from_image else None,
         rows=1 if resolved.guidance in {0, 1} else 2,
-        evaluations=steps * record.evaluations + (record.extra_evaluations if steps else 0),
+        evaluations=steps + (record.extra_evaluations if steps else 0),
         steps=steps,
     )
 
@@ -100,10 +103,8 @@ def _steps(resolved: Resolved) -> int:
     """The steps that run: img2img leaves out those above the level that it noises to."""
     if resolved.request.task == "txt2img":
         return resolved.steps
-    if resolved.strength == 0:
-        return 0
-    encoded = encode_step(resolved.strength, resolved.requested_steps)
-    return encoded if SAMPLERS[resolved.sampler].starts_below else encoded + 1
+    below = SAMPLERS[resolved.sampler].starts_below
+    return steps_from_image(resolved.strength, resolved.requested_steps, starts_below=below)
 
 
 def _precisions(resolved: Resolved, work: _Work, machine: Machine) -> Sequence[Precision]:
@@ -120,9 +121,8 @@ def _precisions(resolved: Resolved, work: _Work, machine: Machine) -> Sequence[P
     return [precision for precision in order if precision in machine.speed]
 
 
-def _needs(work: _Work, spec: ModelSpec, precision: Precision, batch: int = 0) -> int:
-    """Bytes at the fullest moment with `batch` images at once; 0: one row of one image."""
-    rows = max(1, batch * work.rows)
+def _needs(work: _Work, spec: ModelSpec, precision: Precision, rows: int = 1) -> int:
+    """Bytes at the fullest moment with so many rows of the U-Net's batch at once."""
     moments = [_moment(work.text, 1), _moment(work.unet, rows), _moment(work.decoder, 1)]
     if work.encoder is not None:
         moments.append(_moment(work.encoder, 1))
@@ -148,7 +148,7 @@ def _batch(
     if resolved.request.batch is None:
         step = work.rows * work.unet.flops / (speed * _SHARE)
         batch = max(1, min(batch, int(_STEP_SECONDS / step)))
-    while batch > 1 and _needs(work, spec, precision, batch) > free:
+    while batch > 1 and _needs(work, spec, precision, batch * work.rows) > free:
         batch -= 1
     return batch
 
@@ -176,10 +176,14 @@ def _notes(
     work: _Work,
     precision: Precision,
     batch: int,
+    rows: int,
     emulated: bool,
-    together: bool,
 ) -> list[str]:
     notes = []
+    if resolved.guidance == 0 and resolved.request.prompt:
+        notes.append("At guidance 0 the prompt has no effect.")
+    if resolved.guidance == 1 and resolved.request.negative:
+        notes.append("At guidance 1 the negative prompt has no effect.")
     if resolved.steps != resolved.requested_steps:
         notes.append(
             f"The schedule {resolved.schedule} has {resolved.steps} steps where "
@@ -193,7 +197,7 @@ def _notes(
         notes.append(f"It is made at {canvas[0]} × {canvas[1]} and cropped.")
     if resolved.request.batch is not None and batch < resolved.batch:
         notes.append(f"Memory holds {batch} of the {resolved.batch} images asked for at once.")
-    if not together:
+    if rows < batch * work.rows:
         notes.append("Memory is short: the two halves of guidance run one after the other.")
     if emulated:
         notes.append(f"The device does not compute in {precision} itself, which makes it slow.")

@@ -111,16 +111,16 @@ def _name(device: str) -> str:
 def _memory(device: str) -> tuple[int, int]:
     """Total and free bytes."""
     kind = torch.device(device).type
-    if kind == "cuda":
-        free, total = torch.cuda.mem_get_info(device)
-    elif kind == "xpu":
-        free, total = torch.xpu.mem_get_info(device)
-    elif kind == "mps":
+    if kind in {"cuda", "xpu"}:
+        module = torch.cuda if kind == "cuda" else torch.xpu
+        free, total = module.mem_get_info(device)
+        # What torch holds back of what it freed; to the driver it is in use.
+        free += module.memory_reserved(device) - module.memory_allocated(device)
+        return total, free
+    if kind == "mps":
         total = torch.mps.recommended_max_memory()
-        free = total - torch.mps.driver_allocated_memory()
-    else:
-        return _main_memory()
-    return total, free
+        return total, total - torch.mps.current_allocated_memory()
+    return _main_memory()
 
 
 def _main_memory() -> tuple[int, int]:

@@ -37,11 +37,14 @@ class Ladder:
     to the size that went well, so as not to run into the same wall at every step.
     """
 
-    def __init__(self, work: str, note: Callable[[str], None]) -> None:
-        """`work` completes the sentence *memory ran out while …*; `note` takes one line."""
+    def __init__(self, work: str, note: Callable[[str], None], limit: int | None = None) -> None:
+        """`work` completes the sentence *memory ran out while …*; `note` takes one line.
+
+        `limit`: rows at once from the start, None for as many as come.
+        """
         self.work = work
         self.note = note
-        self.limit: int | None = None
+        self.limit = limit
 
     def __call__(self, evaluate: Callable[..., Tensor], *batches: Tensor) -> Tensor:
         """`evaluate(*batches)`; every argument and the result are [B, …] with the same B.

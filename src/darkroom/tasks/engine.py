@@ -85,6 +85,7 @@ class Engine:
         previews: bool,
     ) -> Generator[Event]:
         yield Started(resolved=resolved, plan=how)
+        yield from (Noted(message=note) for note in how.notes)
         studio = Studio(self._load(how), self.spec, resolved, how, previews=previews)
         if image is None:
             yield from txt2img(studio)

@@ -28,15 +28,21 @@ def finish(studio: Studio, batch: Batch, latents: Tensor) -> Iterator[Event]:
             raster = io.from_array(marked)
         seed = batch.seeds[place]
         yield ImageDone(
-            index=batch.first + place, seed=seed, image=raster, recipe=_recipe(studio, seed)
+            index=batch.first + place,
+            seed=seed,
+            image=raster,
+            recipe=_recipe(studio, seed),
+            private=resolved.request.private,
         )
 
 
 def encode(done: ImageDone, file_format: Format, *, private: bool = False) -> bytes:
-    """The image as a file that says that AI made it and, unless `private`, how."""
+    """The image as a file that says that AI made it and, unless it or the call is private, how."""
     recipe = done.recipe
     mark = provenance.new_mark(darkroom.__version__, edited=recipe.input_sha256 is not None)
-    return io.encode(done.image, file_format, mark=mark, recipe=None if private else recipe)
+    return io.encode(
+        done.image, file_format, mark=mark, recipe=None if private or done.private else recipe
+    )
 
 
 def write(

@@ -91,7 +91,7 @@ class Studio:
         for text, what in (request.prompt, "prompt"), (request.negative, "negative prompt"):
             self._notes += prompt.remarks(text, what, self.spec, tokenizer)
         yield from self.notes()
-        unet = _GuardedUNet(self._loaded.networks.unet, self.plan.precision, self._notes.append)
+        unet = _GuardedUNet(self._loaded.networks.unet, self.plan, self._notes.append)
         denoiser = Denoiser(
             unet,
             self.alphas,
@@ -171,7 +171,9 @@ class Studio:
         ladder = Ladder(work, self._notes.append)
         out = ladder(run, x)
         if not out.isfinite().all() and self.plan.precision != "fp32":
-            self._notes.append(f"Numbers broke in {self.plan.precision} while {work}; fp32 it is.")
+            self._notes.append(
+                f"Numbers overflowed in {self.plan.precision} while {work}; it was done in fp32."
+            )
             with _in_fp32(network):
                 out = ladder(run, x)
         if not out.isfinite().all():
@@ -180,13 +182,16 @@ class Studio:
 
 
 class _GuardedUNet(nn.Module):
-    """A U-Net that goes on in smaller parts when memory runs out, and refuses broken numbers."""
+    """A U-Net that takes as many rows at once as planned, fewer when memory runs out after all.
 
-    def __init__(self, unet: UNet, precision: Precision, note: Callable[[str], None]) -> None:
+    It refuses broken numbers.
+    """
+
+    def __init__(self, unet: UNet, plan: Plan, note: Callable[[str], None]) -> None:
         super().__init__()
         self.unet = unet
-        self.precision = precision
-        self.ladder = Ladder("denoising", note)
+        self.precision = plan.precision
+        self.ladder = Ladder("denoising", note, limit=plan.rows)
 
     def forward(self, x: Tensor, timestep: Tensor, context: Tensor) -> Tensor:
         out = self.ladder(self.unet, x, timestep, context)
@@ -208,7 +213,7 @@ def _in_fp32(network: nn.Module) -> Iterator[None]:
 
 def _broken(work: str, precision: Precision) -> DarkroomError:
     return DarkroomError(
-        f"The model gave numbers that are none (NaN or infinite) while {work}.",
+        f"The model's numbers became infinite or undefined (NaN) while {work}.",
         "Its weights are damaged; get the file again or use another model."
         if precision == "fp32"
         else f"Its weights may not bear {precision}: try --precision fp32.",
