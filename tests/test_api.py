@@ -5,14 +5,16 @@ import io
 import os
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+import numpy as np
 import PIL.Image
 import pytest
 
 import darkroom
-from darkroom.api import Wishes
+from darkroom.api import Source, Wishes
 from darkroom.contracts import Event, Finished, ImageDone, Request, Started, Stepped
 from darkroom.errors import DarkroomError, ImageError, ModelError, RequestError
 
@@ -117,12 +119,7 @@ def test_an_image_to_start_from_may_come_from_anywhere(
     picture.save(file, "PNG")
     path = tmp_path / "input.png"
     path.write_bytes(file.getvalue())
-    sources: list[str | Path | bytes | PIL.Image.Image] = [
-        path,
-        str(path),
-        file.getvalue(),
-        picture,
-    ]
+    sources: list[Source] = [path, str(path), file.getvalue(), picture]
     pictures = [
         model.img2img(source, "a cat", strength=0.5, width=32, height=32, steps=2, seed=1)
         for source in sources
@@ -133,6 +130,41 @@ def test_an_image_to_start_from_may_come_from_anywhere(
         model.img2img(tmp_path / "missing.png", "a cat")
     with pytest.raises(ImageError):
         model.img2img(b"no image", "a cat")
+    with pytest.raises(TypeError, match="ndarray"):
+        model.img2img(np.zeros((32, 32, 3)), "a cat")  # type: ignore[arg-type]
+
+
+def test_an_image_of_ours_may_be_developed_further(model: darkroom.Model) -> None:
+    first = small(model)
+    sources: list[Source] = [first, first.image, first.pil]
+    further = [
+        model.img2img(source, "a dog", strength=0.5, width=32, height=32, steps=2, seed=1)
+        for source in sources
+    ]
+    assert len({(made.pil.tobytes(), made.recipe.input_sha256) for made in further}) == 1
+
+
+def test_a_private_request_stays_private(
+    model: darkroom.Model, tiny_checkpoint: "TinyCheckpoint", tmp_path: Path
+) -> None:
+    said = Request(
+        model=str(tiny_checkpoint.safetensors),
+        prompt="a secret",
+        width=32,
+        height=32,
+        steps=1,
+        device="cpu",
+        private=True,
+    )
+    made = model.make(said)
+    assert b"a secret" not in made.save(tmp_path / "private.png").read_bytes()
+
+
+def test_the_hint_is_seen_by_those_who_see_an_exception(model: darkroom.Model) -> None:
+    with pytest.raises(RequestError) as caught:
+        model.txt2img("a cat", width=500)
+    assert "496 and 504" in "".join(traceback.format_exception(caught.value))
+    assert "496" not in str(caught.value)
 
 
 def test_every_wish_of_a_request_can_be_said(model: darkroom.Model) -> None:

@@ -8,12 +8,11 @@
 >>> made.image.save("hamster.png")
 """
 
-import io
 import os
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
 
 from darkroom.contracts import Event, ImageDone, Precision, Prediction, Recipe, Request
 from darkroom.errors import DarkroomError
@@ -28,10 +27,13 @@ if TYPE_CHECKING:
 class Wishes(TypedDict, total=False):
     """What may be said about any image.  What is not said, the model and the sampler decide.
 
-    `guidance`: how strongly the prompt pulls; 1 is without guidance.  `eta`: the share of fresh
-    noise of `ddim`, 0 … 1.  `width`, `height` in pixels.  `seed`: that of the first image, the
-    k-th after it has `seed + k`; random where it is not said.  `count`: images; `batch` of them
-    at once, which changes speed and memory and no image.
+    `negative`: what the image shall not show.  `steps`: 1 … 1000.  `sampler`, `schedule`: by the
+    names of `darkroom.names`, or as other programs write them (`"DPM++ 2M Karras"`).  `guidance`:
+    how strongly the prompt pulls, -100 … 100; 1 is without guidance.  `eta`: the share of fresh
+    noise of `ddim`, 0 … 1.  `width`, `height`: pixels, multiples of 8.  `seed`: that of the first
+    image, 0 … 2⁶³ - 1, the k-th after it has `seed + k`; random where it is not said.  `count`:
+    images; `batch` of them at once, which changes speed and memory and no image.  `watermark`:
+    the invisible one, for images of at least 256 x 256 pixels' area.
     """
 
     negative: str
@@ -57,11 +59,12 @@ def load(
 ) -> "Model":
     """Open a model: the name of an installed one, or a `.safetensors` or `.ckpt` file.
 
-    Only the file's header is read; the weights follow with the first image.
+    `device`: `cpu`, `cuda`, `cuda:1`, `mps`, `xpu`; the fastest where it is not said.
+    `prediction`: where the file is known to say the wrong thing.  Only the file's header is read;
+    the weights follow with the first image, and all three are judged with the first wish.
 
     Raises:
         ModelError: there is no such model, or the file is not one that can be used.
-        RequestError: the device is not there.
     """
     name = os.fspath(model)
     wish = Request(model=name, device=device, precision=precision, prediction=prediction)
@@ -80,7 +83,7 @@ class Model:
         return self._engine.spec.name
 
     def txt2img(self, prompt: str, **wishes: Unpack[Wishes]) -> "Generation":
-        """Images of `prompt`; nothing runs before the result is asked for.
+        """Images of `prompt`; nothing runs before the result is asked for.  Wishes: see `Wishes`.
 
         Raises:
             RequestError: a wish that cannot be meant.
@@ -89,15 +92,15 @@ class Model:
 
     def img2img(
         self,
-        image: "str | os.PathLike[str] | bytes | PIL.Image.Image",
+        image: "Source",
         prompt: str = "",
         *,
         strength: float | None = None,
         **wishes: Unpack[Wishes],
     ) -> "Generation":
-        """Images that start from `image`: a file, the bytes of one, or a Pillow image.
+        """Images that start from `image`: a file, the bytes of one, a Pillow image, or one of ours.
 
-        `strength`: 0 keeps the image, 1 keeps next to nothing of it.
+        `strength`: 0 keeps the image, 1 keeps next to nothing of it.  Wishes: see `Wishes`.
 
         Raises:
             ImageError: the image is none, or cannot be read.
@@ -225,12 +228,13 @@ class Image:
         return finish.encode(self.done, "png")
 
 
-def _encoded(image: "str | os.PathLike[str] | bytes | PIL.Image.Image") -> bytes:
+Source: TypeAlias = "str | os.PathLike[str] | bytes | PIL.Image.Image | Image | Generation"
+
+
+def _encoded(image: Source) -> bytes:
     """The bytes of an image file, wherever it comes from."""
     if isinstance(image, bytes):
         return image
     if isinstance(image, (str, os.PathLike)):
         return files.read_bytes(Path(image))
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return file.getvalue()
+    return files.encode_pillow(image.pil if isinstance(image, (Image, Generation)) else image)

@@ -14,6 +14,8 @@ class DarkroomError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:
+            self.add_note(hint)  # for those who see it as a Python exception
 
 
 class RequestError(DarkroomError):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from darkroom import names
 from darkroom.contracts import Raster, Recipe
 from darkroom.errors import ImageError, OutputError
 from darkroom.images import inspection, io, metadata, provenance
@@ -126,6 +127,15 @@ def test_the_parameters_text_letter_by_letter() -> None:
         'Size: 64x48, Model hash: 6ce0161689, Model: "my \\"v1, 5", Denoising strength: 0.75, '
         "Version: darkroom 0.1.0"
     )
+
+
+@pytest.mark.parametrize("schedule", names.SCHEDULES)
+@pytest.mark.parametrize("sampler", names.SAMPLERS)
+def test_other_programs_names_of_our_samplers_mean_ours(sampler: str, schedule: str) -> None:
+    text = metadata.to_parameters(replace(RECIPE, sampler=sampler, schedule=schedule))
+    settings = metadata.from_parameters(text).settings
+    assert names.sampler_named(settings["Sampler"]) == (sampler, None)
+    assert names.schedule_named(settings["Schedule type"]) == schedule
 
 
 def test_a_lone_surrogate_becomes_a_question_mark_in_text_and_stays_in_the_recipe() -> None:

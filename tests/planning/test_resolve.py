@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -166,7 +167,8 @@ def test_the_real_count_of_steps(asked: int, run: int) -> None:
         ({"batch": 10**9}, "Batch 1000000000"),
         # texts
         ({"prompt": "a" * 100_000}, "100,000 bytes"),
-        ({"negative": "é" * 50_000}, "The negative prompt is longer"),
+        ({"negative": "é" * 50_000}, "The negative prompt is 100,000 bytes or longer"),
+        ({"negative": None}, "The negative prompt must be text."),
         ({"prompt": "a\0b"}, "NUL"),
         ({"prompt": "\ud800"}, "lone surrogate"),
         # names
@@ -184,7 +186,10 @@ def test_the_real_count_of_steps(asked: int, run: int) -> None:
         ({"sampler": "DPM++ 2M Karras", "schedule": "normal"}, "asks for the schedule karras"),
         ({"sampler": "plms", "schedule": "karras"}, "on the schedule ldm only, not on karras"),
         ({"sampler": "dpm_solver", "schedule": "ldm"}, "on the schedule time_uniform only"),
-        ({"sampler": "plms", "prediction": "v"}, "this one predicts v"),
+        (
+            {"sampler": "plms", "prediction": "v"},
+            "The sampler plms is made for models that predict eps, and sd-v1-4 predicts v.",
+        ),
         ({"watermark": True, "width": 64, "height": 64}, "64 × 64 is too small"),
     ],
 )
@@ -214,6 +219,21 @@ def test_what_cannot_be_meant(wishes: dict[str, Any], says: str) -> None:
 )
 def test_what_can_be_meant(wishes: dict[str, Any]) -> None:
     assert made(**wishes).request == Request(**wishes)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    got = made(
+        steps=np.int64(5),
+        width=np.int32(64),
+        seed=np.uint64(3),
+        guidance=np.float32(7.5),
+        count=np.int8(2),
+    )
+    values = [got.steps, got.requested_steps, got.width, got.seed, got.guidance, got.count]
+    assert values == [5, 5, 64, 3, 7.5, 2]
+    assert {type(value) for value in values} == {int, float}
+    assert "NaN" in refusal(guidance=np.float32("nan"))
+    assert "whole number" in refusal(seed=np.float64(3))
 
 
 def test_the_model_bounds_the_size() -> None:

@@ -184,6 +184,29 @@ def from_pil(image: Image.Image) -> Raster:
     return Raster(width=rgb.width, height=rgb.height, data=rgb.tobytes())
 
 
+def encode_pillow(image: Image.Image) -> bytes:
+    """A file that `read` sees as it would see the one that an image of Pillow came from.
+
+    Pixels, transparency, profile and orientation are kept.  ImageError for pixels that are no
+    colours, TypeError for what is no image of Pillow.
+    """
+    if not isinstance(image, Image.Image):
+        raise TypeError(f"expected a file, its bytes or an image of Pillow, got {type(image)}")
+    buffer = io.BytesIO()
+    try:
+        image.load()  # which already turns a TIFF upright
+        upright = Image.Exif()
+        upright[_ORIENTATION] = _orientation(image)
+        # PNG has no CMYK.
+        image.save(buffer, "TIFF" if image.mode == "CMYK" else "PNG", exif=upright)
+    except OSError as error:
+        raise ImageError(
+            f"The image has pixels of a kind that cannot be read ({image.mode}).",
+            "Convert it to RGB first.",
+        ) from error
+    return buffer.getvalue()
+
+
 def encode(
     raster: Raster, file_format: Format = "png", *, mark: Mark, recipe: Recipe | None = None
 ) -> bytes:

@@ -6,10 +6,11 @@ Every wish that cannot be meant is refused here, with the nearest one that can.
 
 import math
 import re
-from typing import TypeVar
+from numbers import Integral, Real
+from typing import TypeVar, get_args
 
 from darkroom import names
-from darkroom.contracts import ModelSpec, Request, Resolved
+from darkroom.contracts import ModelSpec, Precision, Prediction, Request, Resolved, Task
 from darkroom.errors import RequestError
 from darkroom.timesteps import ldm_timesteps
 
@@ -35,8 +36,6 @@ WATERMARKS = {"sd1": b"StableDiffusionV1"}
 
 T = TypeVar("T")
 
-_PREDICTIONS = ("eps", "v")
-_PRECISIONS = ("fp32", "bf16", "fp16")
 _DEVICES = ("cpu", "cuda", "mps", "xpu")
 
 
@@ -57,8 +56,8 @@ def resolve(
     """
     _check_texts(request)
     _check_task(request)
-    _check_choice("precision", request.precision, _PRECISIONS)
-    _check_choice("prediction", request.prediction, _PREDICTIONS)
+    _check_choice("precision", request.precision, get_args(Precision))
+    _check_choice("prediction", request.prediction, get_args(Prediction))
     _check_device(request.device)
 
     prediction = spec.prediction if request.prediction is None else request.prediction
@@ -66,12 +65,12 @@ def resolve(
     record = names.SAMPLERS[sampler]
     if prediction not in record.predictions:
         raise RequestError(
-            f"The sampler {sampler} takes models that predict {' or '.join(record.predictions)}, "
-            f"and this one predicts {prediction}.",
-            "Choose another sampler, ddim for example.",
+            f"The sampler {sampler} is made for models that predict "
+            f"{' or '.join(record.predictions)}, and {spec.name} predicts {prediction}.",
+            "Choose another sampler: ddim works with every model.",
         )
-    requested = _first(request.steps, spec.defaults.steps, STEPS)
-    _whole("Steps", requested, 1, names.SCHEDULES[schedule].max_steps)
+    asked = _first(request.steps, spec.defaults.steps, STEPS)
+    requested = _whole("Steps", asked, 1, names.SCHEDULES[schedule].max_steps)
     width, height = _size(request, spec, input_size)
     count = _whole("Count", request.count, 1, MAX_COUNT)
     return Resolved(
@@ -102,9 +101,11 @@ def _first(*values: T | None) -> T:
 
 def _check_texts(request: Request) -> None:
     for what, text in (("prompt", request.prompt), ("negative prompt", request.negative)):
+        if not isinstance(text, str):
+            raise RequestError(f"The {what} must be text.", 'For none write "".')
         if len(text.encode("utf-8", "surrogatepass")) >= MAX_PROMPT_BYTES:
             raise RequestError(
-                f"The {what} is longer than {MAX_PROMPT_BYTES:,} bytes.",
+                f"The {what} is {MAX_PROMPT_BYTES:,} bytes or longer.",
                 "A model reads about 75 words; shorten it.",
             )
         if "\0" in text:
@@ -117,7 +118,7 @@ def _check_texts(request: Request) -> None:
 
 
 def _check_task(request: Request) -> None:
-    _check_choice("task", request.task, ("txt2img", "img2img"))
+    _check_choice("task", request.task, get_args(Task))
     if request.task == "img2img" and request.image is None:
         raise RequestError("There is no image to start from.", "Give one, or use txt2img.")
     if request.task == "txt2img" and request.image is not None:
@@ -208,7 +209,7 @@ def _size(request: Request, spec: ModelSpec, input_size: tuple[int, int] | None)
 def _side(name: str, value: int | None, largest: int, native: int) -> int | None:
     if value is None:
         return None
-    _whole(name, value, SIZE_MULTIPLE, largest, f"the model was made for {native}")
+    value = _whole(name, value, SIZE_MULTIPLE, largest, f"the model was made for {native}")
     if value % SIZE_MULTIPLE:
         below = value - value % SIZE_MULTIPLE
         raise RequestError(
@@ -224,7 +225,7 @@ def round_up(value: int, multiple: int) -> int:
 
 
 def _seed(seed: int, count: int) -> int:
-    _whole("Seed", seed, 0, MAX_SEED)
+    seed = _whole("Seed", seed, 0, MAX_SEED)
     if seed + count - 1 > MAX_SEED:
         raise RequestError(
             f"The seeds of {count} images from {seed} on pass the largest, {MAX_SEED}.",
@@ -271,10 +272,11 @@ def _watermark(request: Request, spec: ModelSpec, width: int, height: int) -> by
 
 
 def _whole(name: str, value: object, low: int, high: int, usual: str = "") -> int:
-    """`value` if it is a whole number from low to high."""
+    """`value` as an int if it is a whole number, of numpy's too, from low to high."""
     hint = _range(str(low), str(high), usual)
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise RequestError(f"{name} must be a whole number.", hint)
+    value = int(value)
     if not low <= value <= high:
         # Python refuses to write the longest numbers out.
         shown = str(value) if value.bit_length() <= 128 else f"of {value.bit_length()} bits"
@@ -283,16 +285,20 @@ def _whole(name: str, value: object, low: int, high: int, usual: str = "") -> in
 
 
 def _real(name: str, value: object, low: float, high: float, usual: str) -> float:
-    """`value` as a float if it is a number from low to high."""
+    """`value` as a float if it is a number, of numpy's too, from low to high."""
     hint = _range(f"{low:g}", f"{high:g}", usual)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise RequestError(f"{name} must be a number.", hint)
-    if isinstance(value, float) and math.isnan(value):
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond every float
+        number = -math.inf if value < 0 else math.inf
+    if math.isnan(number):
         raise RequestError(f"{name} is not a number (NaN).", hint)
-    if not low <= value <= high:
-        shown = f"{value:g}" if abs(value) < 1e300 else "of such a size"
-        raise _out_of_range(name, shown, f"{low if value < low else high:g}", hint)
-    return float(value)
+    if not low <= number <= high:
+        shown = f"{number:g}" if abs(number) < 1e300 else "of such a size"
+        raise _out_of_range(name, shown, f"{low if number < low else high:g}", hint)
+    return number
 
 
 def _out_of_range(name: str, shown: str, nearest: str, hint: str) -> RequestError:
