@@ -90,6 +90,14 @@ def test_cut_words_are_named(tokenizer: Tokenizer) -> None:
     assert line == "The prompt is too long for the model, which does not see: Cat, dog"
 
 
+def test_however_much_is_cut_it_is_told_in_a_line(tokenizer: Tokenizer) -> None:
+    (line,) = prompt.remarks("cat " * 6 + "dog\n cat\n" * 9_000, "prompt", SPEC, tokenizer)
+    assert line.isprintable()
+    assert ": dog cat dog" in line
+    assert line.endswith("…")
+    assert len(line) < 500
+
+
 def test_unknown_words_are_named_with_the_nearest(tokenizer: Tokenizer) -> None:
     line = prompt.remarks("a cats zzz", "prompt", SPEC, tokenizer)[-1]
     assert line.startswith("Small is a small demonstration and does not know ")

@@ -28,6 +28,8 @@ def unet(networks: Networks) -> UNet2DConditionModel:
     """diffusers' U-Net with these weights."""
     config = networks.unet.config
     attention = [depth > 0 for depth in config.depths]
+    # The middle takes the last level's depth, which counts nowhere else if that has no attention.
+    depths = [*config.depths[:-1], config.middle_depth]
     model = UNet2DConditionModel(
         in_channels=config.in_channels,
         out_channels=config.out_channels,
@@ -36,6 +38,9 @@ def unet(networks: Networks) -> UNet2DConditionModel:
         down_block_types=["CrossAttnDownBlock2D" if a else "DownBlock2D" for a in attention],
         up_block_types=["CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attention)],
         cross_attention_dim=config.context_width,
+        transformer_layers_per_block=[max(depth, 1) for depth in depths],
+        only_cross_attention=[not inward for inward in config.self_attention],
+        mid_block_only_cross_attention=not config.self_attention[-1],
         attention_head_dim=config.heads,  # in this class the old name for the number of heads
         norm_num_groups=config.norm_groups,
     )

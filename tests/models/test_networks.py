@@ -1,5 +1,7 @@
 """Each network against an independent implementation with the same weights."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -60,6 +62,31 @@ def test_unet_agrees_with_diffusers(networks: Networks) -> None:
     x, timestep, context = oracles.random_inputs(networks, 16)
     theirs = oracles.unet(networks)(x, timestep, context).sample
     assert oracles.error(networks.unet(x, timestep, context), theirs) < TOLERANCE
+
+
+@torch.no_grad()
+def test_other_numbers_than_those_of_v1(networks: Networks) -> None:
+    """What later families vary: depths, heads of each level, text seen twice, another GELU."""
+    torch.manual_seed(1)
+    unet = replace(
+        networks.unet.config,
+        widths=(32, 64, 96),
+        blocks=1,
+        depths=(0, 2, 0),
+        middle_depth=3,
+        self_attention=(True, False, True),
+        heads=(1, 2, 3),
+    )
+    text = replace(networks.text_encoder.config, activation="gelu", context_length=40)
+    others = Networks(
+        text_encoder=TextEncoder(text), unet=UNet(unet), autoencoder=networks.autoencoder
+    )
+    x, timestep, context = oracles.random_inputs(others, 12)
+    theirs = oracles.unet(others)(x, timestep, context).sample
+    assert oracles.error(others.unet(x, timestep, context), theirs) < TOLERANCE
+    ids = torch.randint(600, (2, 40), generator=torch.Generator().manual_seed(3))
+    states = oracles.text_encoder(others)(ids).last_hidden_state
+    assert oracles.error(others.text_encoder(ids), states) < TOLERANCE
 
 
 @torch.no_grad()

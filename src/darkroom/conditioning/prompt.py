@@ -8,7 +8,9 @@ from darkroom.errors import ModelError
 from darkroom.models.text_encoder import TextEncoder
 from darkroom.text.tokenizer import Tokenizer, unknown_words
 
-_NAMED = 6  # unknown words that are told by name: the line shall stay a line
+# A remark shall stay a line.
+_NAMED = 6  # unknown words that are told by name
+_CUT = 400  # letters of the cut words that are told
 
 
 def tokenizer_of(spec: ModelSpec) -> Tokenizer:
@@ -50,7 +52,9 @@ def remarks(prompt: str, what: str, spec: ModelSpec, tokenizer: Tokenizer) -> tu
     """
     lines = []
     if cut := tokenizer.chunk(prompt).cut:
-        lines.append(f"The {what} is too long for the model, which does not see: {cut}")
+        told = " ".join(cut.split())
+        told = told if len(told) <= _CUT else told[:_CUT] + "…"
+        lines.append(f"The {what} is too long for the model, which does not see: {told}")
     if spec.words and (unknown := unknown_words(prompt, frozenset(spec.words))):
         named = [f"“{word}”" + (f" (near: “{near}”)" if near else "") for word, near in unknown]
         lines.append(

@@ -24,15 +24,22 @@ class Autoencoder(nn.Module):
         self.post_quant_conv = nn.Conv2d(config.latent_channels, config.latent_channels, 1)
 
     def moments(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of the posterior, each [B, Z, H / f, W / f]."""
+        """Mean and log-variance of the posterior, each [B, Z, H / f, W / f].
+
+        H and W are multiples of f.
+        """
         mean, log_variance = self.quant_conv(self.encoder(pixels)).chunk(2, dim=1)
         return mean, log_variance.clamp(-30, 20)
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """The mean of the posterior; its noise is far below what 8-bit pixels can show."""
+        """Pixels [B, 3, H, W] to latents [B, Z, H / f, W / f], not scaled: the posterior's mean.
+
+        Its noise is far below what 8-bit pixels can show.
+        """
         return self.moments(pixels)[0]
 
     def decode(self, latents: Tensor) -> Tensor:
+        """Latents [B, Z, h, w], not scaled, to pixels [B, 3, f·h, f·w] of about [-1, 1]."""
         out: Tensor = self.decoder(self.post_quant_conv(latents))
         return out
 
