@@ -168,3 +168,18 @@ def test_bf16_has_a_gradient_where_one_is_asked_for() -> None:
         assert x.grad is not None
         assert x.grad.isfinite().all()
         assert x.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("causal", [False, True])
+def test_short_attention_trains_as_the_definition_does(dtype: torch.dtype, causal: bool) -> None:
+    ours = [x.detach().requires_grad_() for x in inputs(dtype, 33, 33, 24)]
+    exact = [x.detach().double().requires_grad_() for x in ours]
+    out, expected = attend(*ours, causal=causal), oracle(*exact, causal=causal)
+    assert error(out.detach(), expected.detach()) < TOLERANCE[dtype]
+    torch.autograd.backward(out.square().sum())
+    torch.autograd.backward(expected.square().sum())
+    for mine, theirs in zip(ours, exact, strict=True):
+        assert mine.grad is not None
+        assert theirs.grad is not None
+        assert error(mine.grad, theirs.grad) < 2 * TOLERANCE[dtype]
