@@ -2,16 +2,18 @@
 
 Letters: B batch, H heads, T query tokens, S key tokens, D width of a head.
 
-Where the fused products below are taken, measured on two Zen 5 cores (AVX-512 with bf16, no AMX),
-two images of 8 heads, torch's fused kernel against them in milliseconds of one core:
+Where the products below are taken, measured on two Zen 5 cores (AVX-512 with bf16, no AMX), two
+images of 8 heads, torch's fused kernel against them in milliseconds of one core:
 
     4096 tokens, D 40     721 : 261        4096 to 77 tokens, D 40     21 : 12
     1024 tokens, D 80      70 :  28        1024 to 77 tokens, D 80      8 :  6
      256 tokens, D 160      9 :   6        4096 tokens, D 512, 1 head  388 : 114
 
 Without AMX torch's kernel gains nothing from bf16.  Everywhere else (shorter, other dtypes, other
-devices, causal, training, logits too large for the products) it is the best there is.
+devices, causal, training, absurd logits) it is the best there is.
 """
+
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -23,6 +25,8 @@ _SHORT = 128
 _BELOW = 8.0
 # exp(-70) and its products with values are still normal numbers in bf16 and in float32.
 _WINDOW = 70.0
+# Larger logits are not known finely enough in bf16 to find the window from their maximum.
+_ABSURD = 5000.0
 # Weights of one chunk in bytes for each core: what a second-level cache holds.
 _CHUNK = 2**20
 # oneDNN's kernels are fastest where the inner width is a multiple of their vectors.
@@ -40,7 +44,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, *, causal: bool = False) -> Tensor:
         return _attend_plainly(q, k, v, causal=causal)
     if _products_pay(q) and not (causal or needs_gradient):
         return _attend_products(q, k, v)
-    return F.scaled_dot_product_attention(q, k, v, is_causal=causal)
+    out: Tensor = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
+    return out
 
 
 def _attend_plainly(q: Tensor, k: Tensor, v: Tensor, *, causal: bool) -> Tensor:
@@ -49,7 +54,8 @@ def _attend_plainly(q: Tensor, k: Tensor, v: Tensor, *, causal: bool) -> Tensor:
     if causal:
         future = torch.ones(logits.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
         logits = logits.masked_fill(future, -torch.inf)
-    return logits.softmax(-1, dtype=torch.float32).to(q.dtype) @ v
+    out: Tensor = logits.softmax(-1, dtype=torch.float32).to(q.dtype) @ v
+    return out
 
 
 def _products_pay(q: Tensor) -> bool:
@@ -69,8 +75,8 @@ def _attend_products(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     A softmax needs no maximum where a bound of its logits is known: with any c_i above all q_i·k_j
     the weights exp(q_i·k_j - c_i) cannot overflow, and their sum divides c_i out again.  Around
     the mean key m, Cauchy and Schwarz give c_i = q_i·m + |q_i| max_j |k_j - m|; since no row's
-    largest logit lies below its mean q_i·m, the largest weight is at least exp(q_i·m - c_i), and
-    where that is too small to be represented, SDPA does the head.
+    largest logit lies below its mean q_i·m, the largest weight is at least exp(q_i·m - c_i).  In
+    heads where that might be too small to be represented, one more product finds the maximum.
 
     One more column in q and k subtracts c_i inside the product, one more in v sums the weights.
     The product is oneDNN's, with a sigmoid applied to the float32 sums while they are in
@@ -84,29 +90,45 @@ def _attend_products(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     radius = torch.linalg.vector_norm(k - mean, dim=-1, dtype=torch.float32).amax(-1, keepdim=True)
     length = torch.linalg.vector_norm(scaled, dim=-1, dtype=torch.float32)
     centre = (scaled @ mean.transpose(-1, -2)).squeeze(-1).float()  # [B, H, T]
-    bound = centre + length * radius
-    # The bound itself is rounded to bf16 in its column: 1/128 is more than that can lose.
-    bound += _BELOW + bound.abs() / 128
-    fits = ((bound - centre).amax(-1) <= _WINDOW).tolist()  # [B][H], False for NaN
+    bound = _above(centre + length * radius)
+    largest = torch.maximum(bound.abs(), centre.abs()).amax(-1)
+    absurd = (~(largest <= _ABSURD)).tolist()  # [B][H], True for NaN
+    loose = (bound - centre).amax(-1, keepdim=True) > _WINDOW  # [B, H, 1]
 
     queries = F.pad(scaled, (0, padded - width))
     keys = F.pad(k, (0, padded - width))
     values = F.pad(v.transpose(-1, -2), (0, 0, 0, padded - width))  # [B, H, D + 1 …, S]
-    queries[..., width] = -bound
+    queries[..., width] = -bound.masked_fill(loose, 0)
     keys[..., width] = 1
     values[..., width, :] = 1
 
     rows = max(_LANES, _CHUNK * torch.get_num_threads() // (2 * k.shape[2]))
-    product = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 (what torch.compile emits)
     out = torch.empty_like(q)
-    for b in range(batch):
-        for h in range(heads):
-            if not fits[b][h]:
-                out[b, h] = F.scaled_dot_product_attention(q[b, h], k[b, h], v[b, h])
-                continue
-            for start in range(0, tokens, rows):
-                chunk = slice(start, start + rows)
-                weights = product(queries[b, h, chunk], keys[b, h], None, "sigmoid", [], "")
-                sums = product(weights, values[b, h], None, "none", [], "")  # [rows, D + 1 …]
-                out[b, h, chunk] = sums[:, :width] / sums[:, width, None]
+    for b, h in product(range(batch), range(heads)):
+        if absurd[b][h]:
+            one = slice(b, b + 1), slice(h, h + 1)
+            out[one] = F.scaled_dot_product_attention(q[one], k[one], v[one])
+            continue
+        for start in range(0, tokens, rows):
+            chunk = slice(start, start + rows)
+            asked = queries[b, h, chunk]
+            if loose[b, h]:
+                asked[:, width] = -_above(_linear(asked, keys[b, h]).amax(-1))
+            weights = _linear(asked, keys[b, h], "sigmoid")
+            sums = _linear(weights, values[b, h])  # [rows, D + 1 …]
+            out[b, h, chunk] = sums[:, :width] / sums[:, width, None]
+    return out
+
+
+def _above(logits: Tensor) -> Tensor:
+    """A little more than what bf16 may have rounded off, and then where sigmoids are exponentials.
+
+    Twice 1/256 is lost at most: by the logits themselves, and by this bound in its column.
+    """
+    return logits + logits.abs() / 128 + _BELOW
+
+
+def _linear(x: Tensor, weight: Tensor, function: str = "none") -> Tensor:
+    """function(x weightᵀ): [T, D] and [S, D] to [T, S]; what torch.compile emits for bf16."""
+    out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, None, function, [], "")  # noqa: SLF001
     return out
