@@ -43,7 +43,7 @@ _ROWS = (
         name="model",
         type=str,
         default="mini",
-        help="Checkpoint to use: an installed model's name, or a file.",
+        help="Checkpoint to use: an installed model's name, or a file. Default: mini.",
     ),
     Setting(
         name="negative",
@@ -55,7 +55,7 @@ _ROWS = (
         name="steps",
         type=int,
         default=None,
-        help="Denoising steps. Not said: the model's own, else 20.",
+        help="Denoising steps. Default: the model's own, else 20.",
     ),
     Setting(
         name="sampler",
@@ -67,13 +67,13 @@ _ROWS = (
         name="schedule",
         type=str,
         default=None,
-        help="Noise schedule, such as karras, normal or trailing. Not said: the sampler's own.",
+        help="Noise schedule, such as karras, normal or trailing. Default: the sampler's own.",
     ),
     Setting(
         name="guidance",
         type=float,
         default=None,
-        help="How strongly the prompt pulls. 1: no guidance. Not said: the model's own, else 7.5.",
+        help="How strongly the prompt pulls. 1: no guidance. Default: the model's own, else 7.5.",
     ),
     Setting(
         name="batch",
@@ -86,40 +86,41 @@ _ROWS = (
         type=str,
         default="auto",
         choices=("auto", "eps", "v"),
-        help="What the checkpoint predicts. auto: as its file or its configuration says.",
+        help="What the checkpoint predicts: noise (eps) or velocity (v). "
+        "Default: auto, as its file or its configuration says.",
     ),
     Setting(
         name="precision",
         type=str,
         default="auto",
         choices=("auto", "fp32", "bf16", "fp16"),
-        help="Number format of the arithmetic.",
+        help="Number format of the arithmetic. Default: auto, the best for the device.",
     ),
     Setting(
         name="device",
         type=str,
         default="auto",
-        help="Where to compute: auto, cpu, cuda, cuda:1, mps or xpu.",
+        help="Where to compute: cpu, cuda, cuda:1, mps or xpu. Default: auto, the fastest.",
     ),
     Setting(
         name="out",
         type=str,
         default=None,
         help="Folder for the images, or one file (NAME.png). "
-        "Not said: darkroom/ among your pictures.",
+        "Default: darkroom/ among your pictures.",
     ),
     Setting(
         name="format",
         type=str,
         default=None,
         choices=("png", "jpeg", "webp"),
-        help="File format. Not said: as --out ends, else png.",
+        help="File format. Default: as --out ends, else png.",
     ),
     Setting(
         name="watermark",
         type=bool,
         default=None,
-        help="Invisible watermark. Not said: as the model's makers do.",
+        help="Invisible watermark. Default: as the model's makers do.",
     ),
     Setting(
         name="private",
@@ -201,6 +202,6 @@ def _parse(setting: Setting, given: object, where: str) -> Value:
     if setting.type is float and type(value) is int:
         value = float(value)
     if type(value) is not setting.type or (setting.choices and value not in setting.choices):
-        wanted = " or ".join(setting.choices) or _NOUNS[setting.type]
-        raise RequestError(f"{where} is {given!r}.", f"Set it to {wanted}.")
+        wanted = f"one of {', '.join(setting.choices)}" if setting.choices else _NOUNS[setting.type]
+        raise RequestError(f"{where} cannot be {given!r}.", f"Set it to {wanted}.")
     return cast("Value", value)

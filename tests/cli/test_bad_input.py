@@ -208,10 +208,49 @@ def test_a_full_disk(make: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_misspelt_flags_and_commands_get_a_suggestion() -> None:
     for arguments, near in (["txt2img", "x", "--stepz", "3"], "--steps"), (["txt2mg"], "txt2img"):
-        done = in_process(*arguments)
-        assert done.exit_code == 2
-        assert near in done.stderr
-        assert done.stdout == ""
+        assert near in assert_refused(in_process(*arguments), 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["txt2img", "a", "hamster"], ["hamster", "quotes", "darkroom txt2img --help"]),
+        (["txt2img", "-a hamster"], ["-a", "-- before"]),
+        (["txt2img", "x", "--steps", "many"], ["--steps", "integer"]),
+        (["img2img"], ["image", "darkroom img2img --help"]),
+        (["inspect"], ["FILE", "darkroom inspect --help"]),
+        (["models", "lst"], ["lst", "darkroom models --help"]),
+        (["-v"], ["-v", "darkroom --help"]),
+    ],
+    ids=lambda value: " ".join(value[:3]),
+)
+def test_what_is_not_understood_is_told_like_every_error(
+    arguments: list[str], said: list[str]
+) -> None:
+    text = assert_refused(in_process(*arguments), 2)
+    assert len(text.splitlines()) == 2
+    assert all(word in text for word in said), text
+
+
+@pytest.mark.parametrize("arguments", [[], ["models"]])
+def test_nothing_said_shows_the_help(arguments: list[str]) -> None:
+    done = in_process(*arguments)
+    assert "Usage: darkroom" in done.stdout
+    assert "Example: darkroom" in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_name_that_no_file_can_have(make: Run) -> None:
+    for out in ("y" * 300, "y" * 300 + ".png"):
+        assert "too long" in assert_refused(make("a cat", "--out", out), 1)
+
+
+def test_a_file_where_a_folder_is_needed(make: Run) -> None:
+    Path("note").write_bytes(b"precious")
+    for out in ("note", "note/deeper", "note/a.png"):
+        text = assert_refused(make("a cat", "--out", out, "--overwrite"), 1)
+        assert "note is a file, not a folder" in text
+    assert Path("note").read_bytes() == b"precious"
 
 
 def test_an_unknown_fault_is_one_sentence_unless_asked(

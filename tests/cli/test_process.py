@@ -5,6 +5,8 @@ import os
 import re
 import signal
 import subprocess
+import sys
+import time
 from io import StringIO
 from pathlib import Path
 
@@ -12,7 +14,9 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from darkroom.cli import failure
 from darkroom.cli.progress import Lines, progress
+from darkroom.errors import RequestError
 from darkroom.images import io
 from tests.cli.conftest import Run, command, environment, in_a_shell
 from tests.tiny import TinyCheckpoint
@@ -94,6 +98,65 @@ def test_ctrl_c_keeps_finished_images(run: Run) -> None:
     assert "Traceback" not in talk
 
 
+def test_a_stop_from_outside_reports_finished_images(run: Run) -> None:
+    assert run is not None
+    arguments = ("txt2img", "a cat", "--count", 500, "--batch", 1, "--out", "here", "--json")
+    with subprocess.Popen(
+        command(*arguments),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while not Path("here").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        while not any(Path("here").glob("*.png")):
+            time.sleep(0.05)
+        process.terminate()
+        report, talk = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM
+    told = sorted(image["path"] for image in json.loads(report)["images"])
+    files = sorted(str(file) for file in Path("here").iterdir())
+    assert set(told) <= set(files)
+    assert len(files) - len(told) <= 1, "at most the one that was being saved is not told"
+    assert "Traceback" not in talk
+
+
+def test_ctrl_c_while_the_command_is_still_starting() -> None:
+    interrupt = "import sys\nclass Finder:\n    def find_spec(self, name, *rest):\n"
+    interrupt += "        if name == 'typer':\n            raise KeyboardInterrupt\n"
+    start = "sys.meta_path.insert(0, Finder())\nfrom darkroom.__main__ import main\nmain()"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", interrupt + start],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("arguments", [["--help"], ["models", "list", "--json"]], ids=" ".join)
+def test_results_that_cannot_be_written(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command(*arguments),
+            env=environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    first, second = done.stderr.splitlines()
+    assert first == "error: The system says: No space left on device."
+    assert second.startswith("hint: ")
+
+
 def test_ctrl_c_reports_finished_images_as_json(make: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     step = Lines.step
 
@@ -168,6 +231,41 @@ def test_a_terminal_gets_a_bar_and_stdout_stays_pure(monkeypatch: pytest.MonkeyP
     assert "a line [of] talk" in terminal.getvalue()
     assert "image 2 of 2, step 3 of 6" in terminal.getvalue()
     assert "\x1b[" in terminal.getvalue()
+
+
+def test_a_terminal_that_cannot_draw_gets_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr", Terminal())
+    monkeypatch.setenv("TERM", "dumb")
+    with progress(quiet=False) as talk:
+        assert isinstance(talk, Lines)
+
+
+def test_the_time_that_is_left_fits_into_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "40")
+    with progress(quiet=False) as talk:
+        talk.step(1, 2, "images 1 to 2 of 2, step 1 of 2")
+        talk.step(2, 2, "images 1 to 2 of 2, step 2 of 2")
+    assert "00:00" in terminal.getvalue()
+
+
+@pytest.mark.parametrize("how", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {}], ids=str)
+def test_colours_only_where_they_are_wanted(
+    monkeypatch: pytest.MonkeyPatch, how: dict[str, str]
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    for name, value in ({"NO_COLOR": "", "TERM": "xterm"} | how).items():
+        monkeypatch.setenv(name, value)
+    failure.tell(RequestError("Wrong.", "Do this."))
+    assert ("\x1b[" in terminal.getvalue()) == (not how)
+    assert "Wrong." in terminal.getvalue()
 
 
 def test_without_stderr_stdout_stays_pure(

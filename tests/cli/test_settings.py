@@ -49,11 +49,11 @@ def test_the_environment_is_text(
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        ("steps = 'many'", "steps in .* is 'many'"),
-        ("steps = 2.5", "steps in .* is 2.5"),
-        ("steps = true", "steps in .* is True"),
-        ("model = 3", "model in .* is 3"),
-        ("format = 'gif'", "format in .* is 'gif'"),
+        ("steps = 'many'", "steps in .* cannot be 'many'"),
+        ("steps = 2.5", "steps in .* cannot be 2.5"),
+        ("steps = true", "steps in .* cannot be True"),
+        ("model = 3", "model in .* cannot be 3"),
+        ("format = 'gif'", "format in .* cannot be 'gif'"),
         ("stepz = 3", "unknown setting: stepz"),
         ("steps = ", "cannot be read"),
         ("\x00", "cannot be read"),
@@ -69,13 +69,13 @@ def test_a_bad_file_is_refused_with_its_name(config: Path, content: str, fault: 
 
 def test_a_bad_environment_is_refused_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DARKROOM_PRECISION", "fp8")
-    with pytest.raises(RequestError, match="DARKROOM_PRECISION is 'fp8'") as refusal:
+    with pytest.raises(RequestError, match="DARKROOM_PRECISION cannot be 'fp8'") as refusal:
         settings.read("precision")
-    assert refusal.value.hint == "Set it to auto or fp32 or bf16 or fp16."
+    assert refusal.value.hint == "Set it to one of auto, fp32, bf16, fp16."
 
 
 def test_a_bad_flag_is_refused_with_its_name() -> None:
-    with pytest.raises(RequestError, match="--format is 'gif'"):
+    with pytest.raises(RequestError, match="--format cannot be 'gif'"):
         settings.read("format", "gif")
 
 
@@ -84,6 +84,8 @@ def test_defaults_are_of_their_type_and_among_their_choices() -> None:
         assert row.default is None or type(row.default) is row.type
         assert not row.choices or row.default in {None, *row.choices}
         assert row.help.endswith(".")
+        if row.default and row.type is str:
+            assert f"Default: {row.default}" in row.help
 
 
 def test_folders_follow_the_settings_and_are_not_made(

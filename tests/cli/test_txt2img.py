@@ -88,6 +88,25 @@ def test_an_existing_file_is_replaced_only_on_request(make: Run) -> None:
     assert pixels(Path("a.png")).shape == (64, 64, 3)
 
 
+def test_trying_a_folder_out_leaves_it_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that made the folder and took it away would take it from a run beside it."""
+    monkeypatch.chdir(tmp_path)
+    write, seen = Path.write_bytes, []
+
+    def watch(file: Path, data: bytes) -> int:
+        seen.append([place.name for place in tmp_path.iterdir()])
+        return write(file, data)
+
+    monkeypatch.setattr(Path, "write_bytes", watch)
+    for folder in ("a/b", "a/../b", "a/../../" + tmp_path.name + "/b"):
+        outputs.try_out(Path(folder))
+    assert len(seen) == 3
+    assert all(len(names) == 1 and names[0].startswith(".darkroom-") for names in seen), seen
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_format_of_a_folder(make: Run) -> None:
     (file,) = make("a cat", "--out", "here", "--format", "webp").stdout.split()
     assert Path(file).suffix == ".webp"

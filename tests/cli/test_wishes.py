@@ -65,18 +65,30 @@ def test_seeds_go_on_counting_from_line_to_line(tmp_path: Path) -> None:
     assert {request.seed for request in unsaid} == {None}
 
 
-def test_a_byte_order_mark_is_no_part_of_a_prompt(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_no_part_of_a_prompt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "prompts.txt"
     file.write_text("a cat", encoding="utf-8-sig")
-    assert wishes.requests(Flags(from_file=str(file)), prompt=None)[0].prompt == "a cat"
+    monkeypatch.setattr("sys.stdin", io.StringIO("\ufeffa cat"))
+    for source in (str(file), "-"):
+        assert wishes.requests(Flags(from_file=source), prompt=None)[0].prompt == "a cat"
+
+
+def test_a_file_that_cannot_be_read_is_told_without_jargon(tmp_path: Path) -> None:
+    for file, reason in (tmp_path / "absent.txt", "No such file"), (tmp_path, "Is a directory"):
+        with pytest.raises(RequestError, match=f"{file.name} cannot be read: {reason}") as refusal:
+            wishes.requests(Flags(from_file=str(file)), prompt=None)
+        assert "Errno" not in refusal.value.message
 
 
 def test_prompts_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("a cat\na dog"))
     assert len(wishes.requests(Flags(from_file="-"), prompt=None)) == 2
-    monkeypatch.setattr("sys.stdin", None)
-    with pytest.raises(RequestError):
-        wishes.requests(Flags(from_file="-"), prompt=None)
+    for nothing in (None, io.StringIO()):
+        monkeypatch.setattr("sys.stdin", nothing)
+        with pytest.raises(RequestError, match="no prompt in standard input"):
+            wishes.requests(Flags(from_file="-"), prompt=None)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \n", b"\xff\xfe\x00a"])

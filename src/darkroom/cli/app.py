@@ -2,7 +2,10 @@
 
 import errno
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import Annotated, Any
 
@@ -10,26 +13,39 @@ import typer
 from typer.core import TyperGroup
 
 from darkroom.cli import failure, generate, inspect, models
+from darkroom.cli.flags import NO_VALUE
 
 
 class _Darkroom(TyperGroup):
-    """Renders every error below it."""
+    """Renders every error of its own flags and of all that stands below it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with _rendered(ctx):
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _rendered(ctx):
             return super().invoke(ctx)
-        except (KeyboardInterrupt, Exception) as error:
-            if _for_typer(error):
-                raise
-            code = failure.tell(error, debug=ctx.meta.get("darkroom.debug", False))
-            raise typer.Exit(code) from error
+
+
+@contextmanager
+def _rendered(context: Any) -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, Exception) as error:
+        if _for_typer(error):
+            raise
+        code = failure.tell(error, debug=context.meta.get("darkroom.debug", False))
+        raise typer.Exit(code) from error
 
 
 def _for_typer(error: BaseException) -> bool:
-    """Usage errors, exits and a reader that went away are Typer's to handle."""
+    """Exits, help that was shown already, and a reader that went away are Typer's to handle."""
     if isinstance(error, OSError):
         return error.errno == errno.EPIPE
-    return isinstance(error, typer.TyperException | typer.Exit | typer.Abort)
+    if isinstance(error, typer.TyperException):
+        return not error.format_message()
+    return isinstance(error, typer.Exit | typer.Abort)
 
 
 app = typer.Typer(
@@ -38,8 +54,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
-    epilog="Lasting wishes: DARKROOM_MODEL, DARKROOM_DEVICE, … or a configuration file; "
-    "see docs/reference.md.",
+    epilog="Every default can be changed for good: in the environment (DARKROOM_MODEL, "
+    "DARKROOM_STEPS, …) or in a configuration file; see docs/reference.md.",
 )
 app.command()(generate.txt2img)
 app.command()(generate.img2img)
@@ -62,6 +78,7 @@ def darkroom(
         bool,
         typer.Option(
             "--version",
+            metavar=NO_VALUE,
             help="Print the version and stop.",
             is_eager=True,
             callback=lambda value: _print_version(value=value),
@@ -80,4 +97,6 @@ def main() -> None:
         # A path or a prompt may hold what the stream cannot say; no image is lost for that.
         escape = "surrogateescape" if os.name == "posix" else "backslashreplace"
         sys.stdout.reconfigure(errors=escape)
+    # A stop from outside unwinds like Ctrl-C does: what is finished is told, the cursor comes back.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     app(prog_name="darkroom")

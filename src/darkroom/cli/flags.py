@@ -34,7 +34,7 @@ def _setting(name: str, panel: str, *names: str, metavar: str | None = None) -> 
         help=row.help,
         rich_help_panel=panel,
         metavar=NO_VALUE if row.type is bool else "|".join(row.choices) or metavar,
-        show_default=str(row.default) if row.default else False,
+        show_default=False,  # the help says it
     )
 
 
@@ -63,22 +63,24 @@ class Flags:
 
     negative: Annotated[str | None, _setting("negative", IMAGE, metavar="TEXT")] = None
     width: Annotated[
-        int | None, _option(IMAGE, "Pixels; not said: the model's own.", "--width", metavar="W")
+        int | None, _option(IMAGE, "In pixels. Default: the model's own.", "--width", metavar="W")
     ] = None
     height: Annotated[
-        int | None, _option(IMAGE, "Pixels; not said: the model's own.", "--height", metavar="H")
+        int | None, _option(IMAGE, "In pixels. Default: the model's own.", "--height", metavar="H")
     ] = None
     seed: Annotated[
         int | None,
         _option(
             IMAGE,
             "Image k has seed S + k; the same seed gives the same image. "
-            "Not said: a random one, which is printed and recorded.",
+            "Default: a random one, which is printed and recorded.",
             "--seed",
             metavar="S",
         ),
     ] = None
-    count: Annotated[int, _option(IMAGE, "How many images.", "--count", metavar="N")] = 1
+    count: Annotated[
+        int, _option(IMAGE, "How many images. Default: 1.", "--count", metavar="N")
+    ] = 1
     from_file: Annotated[
         str | None,
         _option(

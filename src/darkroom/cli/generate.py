@@ -34,7 +34,7 @@ def img2img(
     strength: Annotated[
         float | None,
         typer.Option(
-            help="How much may change: 0 nothing, 1 everything. Not said: 0.75.",
+            help="How much may change: 0 nothing, 1 everything. Default: 0.75.",
             rich_help_panel=IMAGE,
             metavar="X",
             show_default=False,

@@ -11,7 +11,11 @@ from darkroom.cli.printable import printable
 if TYPE_CHECKING:
     from darkroom.contracts import ModelSpec
 
-app = typer.Typer(name="models", help="Show the models that are there.", no_args_is_help=True)
+app = typer.Typer(
+    name="models",
+    help="Show the models that are there.\n\nExample: darkroom models list",
+    no_args_is_help=True,
+)
 
 
 @app.command("list")

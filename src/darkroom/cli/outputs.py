@@ -1,9 +1,10 @@
 """Where the images of one run go, settled and tried out before anything is computed."""
 
 import dataclasses
+import os
+import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -100,19 +101,24 @@ def sheet(images: Sequence[ImageDone], columns: int | None = None) -> ImageDone:
 
 
 def try_out(folder: Path) -> None:
-    """Write a byte into `folder` and take it away again, with every folder made for it.
+    """Make the folders and a file that are needed, in a hidden folder that is taken away again.
+
+    `folder` itself is left alone: another run may be using it by now.
 
     Raises:
         OutputError: nothing can be written there.
     """
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    place = Path(os.path.abspath(folder))  # noqa: PTH100 (".." must not lead out of the hidden one)
+    present = next(above for above in (place, *place.parents) if above.exists())
+    if not present.is_dir():
+        raise OutputError(f"{present} is a file, not a folder.", "Choose another name.")
     try:
-        io.make_folder(folder)
-        io.write_next(folder, ".darkroom-{}.try", b"\n").unlink()
-    finally:
-        for place in missing:  # the innermost first
-            with suppress(OSError):  # another run may be using it by now
-                place.rmdir()
+        with tempfile.TemporaryDirectory(prefix=".darkroom-", dir=present) as hidden:
+            rehearsal = Path(hidden, place.relative_to(present))
+            rehearsal.mkdir(parents=True, exist_ok=True)
+            (rehearsal / "try").write_bytes(b"\n")
+    except (OSError, ValueError) as error:
+        raise io.output_error(folder, error) from error
 
 
 def _format(file: Path) -> Format | None:
@@ -138,5 +144,7 @@ def _one_file(file: Path, wanted: Format | None, flags: Flags, images: int) -> O
             f"Name a folder: --out {file.with_suffix('')}",
         )
     if file.exists() and not flags.overwrite:
-        raise OutputError(f"{file} exists already.", "Choose another name, or say --overwrite.")
+        raise OutputError(
+            f"{file} exists already.", "Choose another name, or --overwrite to replace it."
+        )
     return Outputs(folder=file.parent, file=file, format=named, overwrite=flags.overwrite)

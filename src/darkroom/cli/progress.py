@@ -1,5 +1,6 @@
 """What is told on stderr while images are made: a bar on a terminal, else a line now and then."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 SECONDS_BETWEEN_LINES = 5.0
+NARROW = 60  # columns
 
 
 class Progress(Protocol):
@@ -69,11 +71,14 @@ class Bar:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+        console = Console(stderr=True)
+        # Between the words and the time a narrow terminal has no room.
+        bar = [BarColumn()] if console.width >= NARROW else []
         self.bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            *bar,
             TimeRemainingColumn(compact=True),
-            console=Console(stderr=True),
+            console=console,
             transient=True,
             redirect_stdout=False,  # rich would send results to stderr
             redirect_stderr=False,
@@ -100,7 +105,7 @@ def progress(*, quiet: bool) -> Iterator[Progress]:
     """The progress that fits what stderr is."""
     if quiet or sys.stderr is None:  # print() would take stdout instead
         yield Quiet()
-    elif sys.stderr.isatty():
+    elif sys.stderr.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}:
         bar = Bar()
         with bar.bar:
             yield bar

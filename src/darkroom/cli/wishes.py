@@ -17,6 +17,7 @@ _SETTLED = tuple(
 )
 # The flags that are fields of a Request only.
 _SAID = ("width", "height", "eta", "count")
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 def requests(
@@ -73,12 +74,18 @@ def lines(file: str) -> list[str]:
     Raises:
         RequestError: the file cannot be read, or it is empty.
     """
+    name = "standard input" if file == "-" else file
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
-    except (OSError, ValueError, AttributeError) as error:  # no stdin at all is None
+        text = _standard_input() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "they are no text in UTF-8"
         raise RequestError(
-            f"The prompts in {file} cannot be read: {error}.", "Name a text file in UTF-8."
+            f"The prompts in {name} cannot be read: {reason}.", "Name a text file in UTF-8."
         ) from error
     if not text.strip():
-        raise RequestError(f"{file} holds no prompt.", "Write one prompt a line.")
-    return text.splitlines()
+        raise RequestError(f"There is no prompt in {name}.", "Write one prompt a line.")
+    return text.removeprefix(_BYTE_ORDER_MARK).splitlines()
+
+
+def _standard_input() -> str:
+    return "" if sys.stdin is None else sys.stdin.read()  # None where it was closed

@@ -226,7 +226,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        raise _output_error(folder, error, 0) from error
+        raise output_error(folder, error) from error
 
 
 def write_atomic(path: Path, data: bytes, *, overwrite: bool = False) -> None:
@@ -254,7 +254,7 @@ def write_atomic(path: Path, data: bytes, *, overwrite: bool = False) -> None:
             with suppress(OSError, ValueError):
                 temporary.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
-        raise _output_error(path, error, len(data)) from error
+        raise output_error(path, error) from error
 
 
 def write_next(folder: Path, pattern: str, data: bytes, *, first: int = 0) -> Path:
@@ -412,7 +412,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _output_error(path: Path, error: Exception, size: int) -> OutputError:
+def output_error(path: Path, error: Exception) -> OutputError:
     """What a failed write means to the user."""
     code = error.errno if isinstance(error, OSError) else None
     if code == errno.EEXIST:
@@ -421,7 +421,7 @@ def _output_error(path: Path, error: Exception, size: int) -> OutputError:
         )
     if code in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return OutputError(
-            f"The disk is full: {path} needs {size / 2**20:.1f} MiB.",
+            f"The disk is full: {path} cannot be written.",
             "Free some space, or write to another disk with --out.",
         )
     if code in {errno.EACCES, errno.EPERM, errno.EROFS}:
