@@ -66,16 +66,20 @@ def _make(
     from darkroom.tasks import finish
 
     def save(done: ImageDone, name: str, *, private: bool) -> Path:
-        path = target.save(finish.encode(done, target.format, private=private), name)
+        return target.save(finish.encode(done, target.format, private=private), name)
+
+    def tell(path: Path) -> None:
         if not flags.json:
             talk.result(str(path))
-        return path
 
     for_grid = []
     for done in develop(requests, talk, outputs.preview(flags.preview)):
-        report.add(save(done, str(done.seed), private=requests[0].private), done)
+        path = save(done, str(done.seed), private=requests[0].private)
+        report.add(path, done)  # before it is told: Ctrl-C may come in between
+        tell(path)
         if flags.grid:
             for_grid.append(done)
     if for_grid:
         # A recipe makes one image: the grid bears the mark alone.
         report.grid = save(outputs.sheet(for_grid), "grid", private=True)
+        tell(report.grid)
