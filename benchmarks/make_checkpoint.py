@@ -1,0 +1,76 @@
+"""Writes a full-size Stable Diffusion v1 with random weights, in the published layout.
+
+    python -m benchmarks.make_checkpoint v1-random.safetensors
+
+Tensors are drawn and written one at a time, so it needs little memory, and 2.1 GB of disk.  The
+same seed gives the same file.
+"""
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from darkroom.checkpoints.layouts import Row, sd1_rows
+from darkroom.contracts import AutoencoderConfig, TextEncoderConfig, UNetConfig
+
+TEXT_ENCODER = TextEncoderConfig(
+    vocabulary=49_408,
+    context_length=77,
+    width=768,
+    layers=12,
+    heads=12,
+    feed_width=3072,
+    activation="quick_gelu",
+)
+UNET = UNetConfig(
+    in_channels=4,
+    out_channels=4,
+    widths=(320, 640, 1280, 1280),
+    blocks=2,
+    depths=(1, 1, 1, 0),
+    middle_depth=1,
+    self_attention=(True, True, True, True),
+    heads=(8, 8, 8, 8),
+    context_width=768,
+)
+AUTOENCODER = AutoencoderConfig(
+    in_channels=3, latent_channels=4, widths=(128, 256, 512, 512), blocks=2
+)
+
+
+def make_checkpoint(path: Path, *, seed: int = 0) -> None:
+    """A new safetensors file at `path`, in fp16 as the pruned files are published."""
+    rows = sd1_rows(TEXT_ENCODER, UNET, AUTOENCODER)
+    header: dict[str, object] = {}
+    position = 0
+    for row in rows:
+        end = position + torch.float16.itemsize * math.prod(row.shape)
+        header[row.published] = {
+            "dtype": "F16",
+            "shape": row.published_shape,
+            "data_offsets": (position, end),
+        }
+        position = end
+    encoded = json.dumps(header).encode()
+    encoded += b" " * (-len(encoded) % 8)
+    generator = torch.Generator().manual_seed(seed)
+    with path.open("xb") as file:
+        file.write(len(encoded).to_bytes(8, "little") + encoded)
+        for row in rows:
+            file.write(_weight(row, generator).half().numpy().data)
+
+
+def _weight(row: Row, generator: torch.Generator) -> Tensor:
+    """A float32 tensor that keeps the size of what goes through it: no overflow, no fading."""
+    if len(row.shape) > 1:
+        fan_in = math.prod(row.shape[1:])
+        return torch.randn(row.shape, generator=generator) / math.sqrt(fan_in)
+    return torch.zeros(row.shape) if row.ours.endswith("bias") else torch.ones(row.shape)
+
+
+if __name__ == "__main__":
+    make_checkpoint(Path(sys.argv[1]))
