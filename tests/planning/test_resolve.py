@@ -170,7 +170,11 @@ def test_the_real_count_of_steps(asked: int, run: int) -> None:
         ({"negative": "é" * 50_000}, "The negative prompt is 100,000 bytes or longer"),
         ({"negative": None}, "The negative prompt must be text."),
         ({"prompt": "a\0b"}, "NUL"),
-        ({"prompt": "\ud800"}, "lone surrogate"),
+        ({"prompt": "\ud800"}, "no text in UTF-8, at character 1"),
+        (
+            {"negative": "caf\udce9"},
+            "negative prompt holds bytes that are no text in UTF-8, at character 4",
+        ),
         # names
         ({"sampler": "dpmpp_2n"}, "the nearest is dpmpp_2m"),
         ({"schedule": "karas"}, "the nearest is karras"),

@@ -110,10 +110,12 @@ def _check_texts(request: Request) -> None:
             )
         if "\0" in text:
             raise RequestError(f"The {what} holds a NUL character.", "Remove it.")
-        if any("\ud800" <= letter <= "\udfff" for letter in text):
+        # Bytes of a command line that are no text, or halves of a character out of JSON.
+        if found := re.search("[\ud800-\udfff]", text):
             raise RequestError(
-                f"The {what} holds half a character (a lone surrogate).",
-                "Write it in valid Unicode.",
+                f"The {what} holds bytes that are no text in UTF-8, at character "
+                f"{found.start() + 1}.",
+                "Write it anew there; a terminal must be set to UTF-8, such as LANG=C.UTF-8.",
             )
 
 
