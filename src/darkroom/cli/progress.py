@@ -54,14 +54,17 @@ class Lines:
         print(line, flush=True)
 
     def step(self, done: float, of: float, line: str) -> None:
-        """A line every few seconds, with the time that is left at the pace of the steps so far."""
+        """A line every few seconds, with the time that is left at the pace of the steps so far.
+
+        The first step tells no pace, for the model was loaded before it.
+        """
         now = time.monotonic()
         begin, before = self.first = self.first or (now, done)
-        if now - self.spoken < SECONDS_BETWEEN_LINES or done == before:
+        if now - self.spoken < SECONDS_BETWEEN_LINES:
             return
         self.spoken = now
-        left = (now - begin) / (done - before) * (of - done)
-        self.say(f"{line}, {left:.0f} s left")
+        left = 0 if done == before else round((now - begin) / (done - before) * (of - done))
+        self.say(f"{line}, {left} s left" if left else line)
 
 
 class Bar:
