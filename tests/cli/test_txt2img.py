@@ -1,6 +1,8 @@
 """What `darkroom txt2img` and `img2img` make, where they put it, and what they say."""
 
+import dataclasses
 import json
+import os
 import re
 from pathlib import Path
 
@@ -9,8 +11,9 @@ import pytest
 from PIL import Image
 
 from darkroom.cli import outputs
+from darkroom.contracts import Raster
 from darkroom.errors import OutputError
-from darkroom.images import inspection, io
+from darkroom.images import inspection, io, provenance
 from tests.cli.conftest import Run
 
 
@@ -32,6 +35,23 @@ def test_results_on_stdout_talk_on_stderr(make: Run) -> None:
     assert found.mark.source == "trainedAlgorithmicMedia"
     assert found.recipe is not None
     assert (found.recipe.prompt, found.recipe.seed, found.recipe.steps) == ("a cat", 7, 2)
+
+
+def test_what_things_are_is_said_in_words(make: Run, run: Run) -> None:
+    shown = run("inspect", make("a cat").stdout.strip()).stdout
+    assert "AI mark: made by AI (trainedAlgorithmicMedia), Darkroom\n" in shown
+    model = os.environ["DARKROOM_MODEL"]
+    assert "Family:     Stable Diffusion 1, " in run("models", "info", model).stdout
+
+
+@pytest.mark.parametrize(
+    ("system", "said"), [("Camera", "digitalCapture, Camera"), ("", "digitalCapture")]
+)
+def test_a_mark_of_another_source_is_shown_as_it_stands(run: Run, system: str, said: str) -> None:
+    mark = dataclasses.replace(provenance.new_mark(""), source="digitalCapture", system=system)
+    raster = Raster(width=1, height=1, data=bytes(3))
+    Path("other.png").write_bytes(io.encode(raster, "png", mark=mark))
+    assert f"AI mark: {said}\n" in run("inspect", "other.png").stdout
 
 
 def test_default_names_never_overwrite(make: Run) -> None:
@@ -211,9 +231,11 @@ def test_img2img(run: Run, strength: float, steps: int) -> None:
     assert done.exit_code == 0, done.stderr
     assert f", {steps} steps of ddim" in done.stderr
     assert ("only encoded and decoded" in done.stderr) == (steps == 0)
-    found = inspection.inspect_file(Path(done.stdout.strip()))
+    file = Path(done.stdout.strip())
+    found = inspection.inspect_file(file)
     assert found.recipe is not None
     assert (found.recipe.strength, found.recipe.steps) == (strength, 10)
     assert found.recipe.input_sha256 is not None
     assert found.mark is not None
     assert found.mark.source == "compositeWithTrainedAlgorithmicMedia"
+    assert "AI mark: made by AI from another picture (composite" in run("inspect", file).stdout

@@ -12,6 +12,7 @@ from darkroom.cli.printable import printable
 
 if TYPE_CHECKING:
     from darkroom.images.inspection import Inspection
+    from darkroom.images.provenance import Mark
 
 
 def inspect(
@@ -37,10 +38,7 @@ def inspect(
 
 def _lines(found: "Inspection") -> Iterator[str]:
     yield f"{found.format} image, {found.width} x {found.height} pixels"
-    if found.mark is None:
-        yield "AI mark: none"
-    else:
-        yield f"AI mark: {printable(found.mark.source)} ({printable(found.mark.system)})"
+    yield f"AI mark: {'none' if found.mark is None else printable(_in_words(found.mark))}"
     for payload, share in found.watermarks.items():
         verdict = "found" if share >= _beyond_chance(payload) else "not found"
         yield f"Watermark {payload}: {verdict}, {share:.0%} of its bits agree"
@@ -56,6 +54,15 @@ def _lines(found: "Inspection") -> Iterator[str]:
         yield "Recipe: none"
     for note in found.notes:
         yield f"Note: {printable(note)}"
+
+
+def _in_words(mark: "Mark") -> str:
+    """What a mark says, with the term of the standard that says it."""
+    from darkroom.images.provenance import EDITED, GENERATED
+
+    words = {GENERATED: "made by AI", EDITED: "made by AI from another picture"}
+    said = f"{words[mark.source]} ({mark.source})" if mark.source in words else mark.source
+    return f"{said}, {mark.system}" if mark.system else said
 
 
 def _beyond_chance(payload: str) -> float:

@@ -11,6 +11,8 @@ from darkroom.cli.printable import printable
 if TYPE_CHECKING:
     from darkroom.contracts import ModelSpec
 
+_FAMILIES = {"sd1": "Stable Diffusion 1"}
+
 app = typer.Typer(
     name="models",
     help="Show the models that are there.\n\nExample: darkroom models list",
@@ -80,7 +82,7 @@ def _lines(spec: "ModelSpec") -> Iterator[str]:
     kind = " (a demonstration)" if spec.demonstration else ""
     yield f"Name:       {spec.name}{kind}"
     yield f"File:       {spec.path}, {size_text(spec.stored_bytes)} of weights"
-    yield f"Family:     {spec.family}, {spec.parameters / 1e6:.0f} million parameters"
+    yield f"Family:     {_FAMILIES[spec.family]}, {spec.parameters / 1e6:.0f} million parameters"
     yield f"Size:       {spec.native_width} x {spec.native_height} pixels"
     yield f"Predicts:   {spec.prediction}: {printable(spec.prediction_reason)}"
     if spec.zero_terminal_snr:
