@@ -67,7 +67,7 @@ def img2img(options: argparse.Namespace) -> None:
     if options.init_img is None:
         raise RequestError("There is no image to start from.", "Name it: --init-img FILE.")
     data = io.read_bytes(Path(options.init_img))
-    height, width, _ = io.read(data, options.init_img).pixels.shape
+    height, width, _ = io.read(data, Path(options.init_img).name).pixels.shape
     wish = replace(
         _wish(options, _sampler(options)),
         task="img2img",

@@ -128,6 +128,9 @@ def test_an_image_to_start_from_may_come_from_anywhere(
     assert pictures[0].recipe.strength == 0.5
     with pytest.raises(ImageError):
         model.img2img(tmp_path / "missing.png", "a cat")
+    path.write_bytes(b"no image")
+    with pytest.raises(ImageError, match=r"^input\.png "):
+        model.img2img(path, "a cat")
     with pytest.raises(ImageError):
         model.img2img(b"no image", "a cat")
     with pytest.raises(TypeError, match="ndarray"):

@@ -236,5 +236,5 @@ def _encoded(image: Source) -> bytes:
     if isinstance(image, bytes):
         return image
     if isinstance(image, (str, os.PathLike)):
-        return files.read_bytes(Path(image))
+        return files.readable_bytes(Path(image))
     return files.encode_pillow(image.pil if isinstance(image, (Image, Generation)) else image)

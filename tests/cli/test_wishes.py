@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from darkroom.cli import wishes
 from darkroom.cli.flags import Flags
@@ -109,9 +110,10 @@ def test_one_source_of_prompts() -> None:
 
 def test_an_image_makes_it_img2img(tmp_path: Path) -> None:
     image = tmp_path / "image.png"
-    image.write_bytes(b"bytes of an image")
+    Image.new("RGB", (8, 8)).save(image)
     (request,) = wishes.requests(Flags(), prompt="x", image=image, strength=0.0)
-    assert request == Request(task="img2img", prompt="x", image=b"bytes of an image", strength=0.0)
+    data = image.read_bytes()
+    assert request == Request(task="img2img", prompt="x", image=data, strength=0.0)
     with pytest.raises(DarkroomError, match=r"absent\.png"):
         wishes.requests(Flags(), prompt="x", image=tmp_path / "absent.png")
 

@@ -31,13 +31,13 @@ def requests(
 
     Raises:
         RequestError: no prompt, or two sources of prompts.
-        ImageError: the input image cannot be read.
+        ImageError: the input image is none, or cannot be read.
     """
     settled: dict[str, Any] = {name: _settled(name, getattr(flags, name)) for name in _SETTLED}
     said: dict[str, Any] = {name: getattr(flags, name) for name in _SAID}
     first = Request(
         task="img2img" if image else "txt2img",
-        image=io.read_bytes(image) if image else None,
+        image=io.readable_bytes(image) if image else None,
         strength=strength,
         seed=flags.seed,
         **settled,

@@ -90,6 +90,13 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
+def readable_bytes(path: Path) -> bytes:
+    """The content of an image file that `read` takes; ImageError names the file."""
+    data = read_bytes(path)
+    read(data, path.name)
+    return data
+
+
 def read(data: bytes, name: str = "The image") -> ReadImage:
     """Decode a PNG, JPEG, WebP, GIF, BMP or TIFF file into upright sRGB pixels.
 
