@@ -157,13 +157,13 @@ def _chunks(options: argparse.Namespace) -> list[list[str]]:
 
 def _make(options: argparse.Namespace, wish: Request) -> None:
     """Carry out `wish` and save where the reference saves."""
-    from darkroom.cli.development import develop  # loads torch
+    from darkroom.cli.making import make  # loads torch
 
     folder = Path(options.outdir)
     outputs.try_out(folder)
     images = []
     with progress(quiet=False) as talk:
-        for done in develop(requests(options, wish), talk):
+        for done in make(requests(options, wish), talk):
             if not options.skip_save:
                 _save(done, folder / "samples", "{:05}.png")
             if not options.skip_grid:

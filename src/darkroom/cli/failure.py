@@ -7,7 +7,6 @@ from typing import Any
 
 import typer
 
-from darkroom.cli.printable import printable
 from darkroom.errors import DarkroomError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -60,3 +59,8 @@ def _two_lines(message: str, hint: str) -> None:
         if text:
             line = typer.style(label, fg=colour, bold=True) + printable(text)
             typer.echo(line, err=True, color=False if plain else None)
+
+
+def printable(value: object) -> str:
+    """`value` in one line and without power over the terminal: control characters are spelt out."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(value))

@@ -20,9 +20,9 @@ def txt2img(
 
     Example: darkroom txt2img "a hamster on a blue background" --count 3 --seed 7
     """
-    from darkroom.cli import delivery, wishes
+    from darkroom.cli import saving, wishes
 
-    delivery.deliver(wishes.requests(flags, prompt=prompt), flags)
+    saving.carry_out(wishes.requests(flags, prompt=prompt), flags)
 
 
 @takes_flags
@@ -47,7 +47,7 @@ def img2img(
 
     Example: darkroom img2img sketch.png "a red sports car" --strength 0.6
     """
-    from darkroom.cli import delivery, wishes
+    from darkroom.cli import saving, wishes
 
     wanted = wishes.requests(flags, prompt=prompt, image=image, strength=strength)
-    delivery.deliver(wanted, flags)
+    saving.carry_out(wanted, flags)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from darkroom.cli.failure import printable
 from darkroom.cli.flags import Debug, Json
-from darkroom.cli.printable import printable
 
 if TYPE_CHECKING:
     from darkroom.images.inspection import Inspection

@@ -14,7 +14,7 @@ from darkroom.cli.progress import Progress, progress
 from darkroom.contracts import ImageDone, Request
 
 
-def deliver(requests: Sequence[Request], flags: Flags) -> None:
+def carry_out(requests: Sequence[Request], flags: Flags) -> None:
     """Carry out Requests that all name the same model, as the flags say."""
     if flags.plan:
         from darkroom.cli import plans
@@ -26,7 +26,7 @@ def deliver(requests: Sequence[Request], flags: Flags) -> None:
     report = _Report()
     try:
         with progress(quiet=flags.quiet) as talk:
-            _make(requests, flags, target, talk, report)
+            _save(requests, flags, target, talk, report)
     except KeyboardInterrupt as stop:
         typer.echo(f"Stopped. Finished images: {len(report.images)} of {wanted}.", err=True)
         raise typer.Exit(failure.INTERRUPTED) from stop
@@ -54,7 +54,7 @@ class _Report:
         return {"images": self.images, **grid, "seconds": round(time.monotonic() - self.begin, 3)}
 
 
-def _make(
+def _save(
     requests: Sequence[Request],
     flags: Flags,
     target: outputs.Outputs,
@@ -62,7 +62,7 @@ def _make(
     report: _Report,
 ) -> None:
     """Save each image as soon as it is finished, then the grid; results are told at once."""
-    from darkroom.cli.development import develop
+    from darkroom.cli.making import make
     from darkroom.tasks import finish
 
     def save(done: ImageDone, name: str, *, private: bool) -> Path:
@@ -73,7 +73,7 @@ def _make(
             talk.result(str(path))
 
     for_grid = []
-    for done in develop(requests, talk, outputs.preview(flags.preview)):
+    for done in make(requests, talk, outputs.preview(flags.preview)):
         path = save(done, str(done.seed), private=requests[0].private)
         report.add(path, done)  # before it is told: Ctrl-C may come in between
         tell(path)

@@ -10,7 +10,7 @@ from darkroom.errors import OutputError
 from darkroom.tasks.engine import Engine
 
 
-def develop(
+def make(
     requests: Sequence[Request], progress: Progress, preview: Preview | None = None
 ) -> Iterator[ImageDone]:
     """Each finished image, as soon as it is one; all requests name the same model.
