@@ -14,6 +14,7 @@ from pathlib import Path
 from darkroom import settings
 from darkroom.checkpoints import prediction
 from darkroom.cli import failure, outputs, wishes
+from darkroom.cli.making import make
 from darkroom.cli.progress import progress
 from darkroom.contracts import ImageDone, Prediction, Request
 from darkroom.errors import RequestError
@@ -157,8 +158,6 @@ def _chunks(options: argparse.Namespace) -> list[list[str]]:
 
 def _make(options: argparse.Namespace, wish: Request) -> None:
     """Carry out `wish` and save where the reference saves."""
-    from darkroom.cli.making import make  # loads torch
-
     folder = Path(options.outdir)
     outputs.try_out(folder)
     images = []

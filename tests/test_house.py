@@ -40,7 +40,9 @@ INSTANT = {"text", "planning", "images", "settings", "paths", "errors", "names",
 NO_TORCH = [
     *(module for module in MODULES if module.split(".")[1] in INSTANT | {"contracts"}),
     *(f"darkroom.checkpoints.{name}" for name in ("header", "detect", "catalog")),
+    "darkroom.tasks.judging",
     "darkroom.cli.app",
+    "darkroom.cli.saving",
 ]
 
 

@@ -35,6 +35,14 @@ from tests.tiny import TinyCheckpoint
         ["models", "info", "{model}"],
         ["txt2img", "a cat", "--out", "{image}"],
         ["txt2img", "a cat", "--stepz", "3"],
+        ["txt2img", "a cat", "--seed", "-1"],
+        ["txt2img", "a cat", "--steps", "0"],
+        ["txt2img", "a cat", "--sampler", "eulr"],
+        ["txt2img", "a cat", "--sampler", "eulr", "--plan"],
+        ["txt2img", "a cat", "--model", "absent"],
+        ["txt2img", "--from-file", "prompts.txt"],
+        ["img2img", "{image}", "a cat", "--strength", "2"],
+        ["img2img", "prompts.txt", "a cat"],
     ],
     ids=" ".join,
 )
@@ -42,6 +50,7 @@ def test_torch_stays_away_where_an_answer_must_be_instant(
     run: Run, tiny_checkpoint: TinyCheckpoint, arguments: list[str]
 ) -> None:
     assert run("txt2img", "a cat", "--out", "image.png").exit_code == 0
+    Path("prompts.txt").write_bytes(b"a good one\na\0bad one")
     filled = [word.format(image="image.png", model=tiny_checkpoint.ckpt) for word in arguments]
     done = in_a_shell(*filled, after="print('torch' in sys.modules, file=sys.stderr)")
     assert done.stderr.splitlines()[-1] == "False"

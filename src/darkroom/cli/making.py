@@ -2,12 +2,34 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from darkroom.cli.outputs import Preview
 from darkroom.cli.progress import Progress
 from darkroom.contracts import ImageDone, Noted, Plan, Request, Resolved, Started, Stepped
 from darkroom.errors import OutputError
-from darkroom.tasks.engine import Engine
+from darkroom.tasks import judging
+
+if TYPE_CHECKING:
+    from darkroom.tasks.engine import Engine
+
+
+def engine_for(requests: Sequence[Request]) -> "Engine":
+    """The engine for requests that all name the same model, every one of which can be meant.
+
+    torch, which takes seconds to import, is left alone until all of them are judged.
+
+    Raises:
+        DarkroomError: the model is none, or a wish cannot be meant.
+    """
+    model = requests[0].model
+    spec = judging.spec_of(model)
+    for request in requests:
+        judging.judge(request, spec)
+
+    from darkroom.tasks.engine import Engine
+
+    return Engine(model, spec)
 
 
 def make(
@@ -20,13 +42,13 @@ def make(
     Raises:
         DarkroomError: the model is none, or a wish cannot be meant or carried out.
     """
-    engine = Engine.open(requests[0].model)
+    engine = engine_for(requests)
     if engine.spec.demonstration:
         progress.say(
             f"{engine.spec.name} is a small demonstration. For real images give a "
             "Stable Diffusion checkpoint to --model, such as --model sd-v1-4.ckpt."
         )
-    counts = [engine.plan(request)[0].count for request in requests]
+    counts = [request.count for request in requests]
     for index, request in enumerate(requests):
         before = sum(counts[:index])
         resolved = None

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import typer
 
 from darkroom.checkpoints.tensors import size_text
+from darkroom.cli.making import engine_for
 from darkroom.contracts import ModelSpec, Plan, Request, Resolved
-from darkroom.tasks.engine import Engine
 
 
 def show(requests: Sequence[Request], *, as_json: bool) -> None:
     """Print the plan of each Request; nothing is made."""
-    engine = Engine.open(requests[0].model)
+    engine = engine_for(requests)
     plans = [engine.plan(request) for request in requests]
     if as_json:
         typer.echo(json.dumps({"plans": [_object(*plan) for plan in plans]}))

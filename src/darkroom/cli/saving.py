@@ -8,8 +8,9 @@ from pathlib import Path
 
 import typer
 
-from darkroom.cli import failure, outputs
+from darkroom.cli import failure, outputs, plans
 from darkroom.cli.flags import Flags
+from darkroom.cli.making import make
 from darkroom.cli.progress import Progress, progress
 from darkroom.contracts import ImageDone, Request
 
@@ -17,8 +18,6 @@ from darkroom.contracts import ImageDone, Request
 def carry_out(requests: Sequence[Request], flags: Flags) -> None:
     """Carry out Requests that all name the same model, as the flags say."""
     if flags.plan:
-        from darkroom.cli import plans
-
         plans.show(requests, as_json=flags.json)
         return
     wanted = sum(request.count for request in requests)
@@ -62,10 +61,10 @@ def _save(
     report: _Report,
 ) -> None:
     """Save each image as soon as it is finished, then the grid; results are told at once."""
-    from darkroom.cli.making import make
-    from darkroom.tasks import finish
 
     def save(done: ImageDone, name: str, *, private: bool) -> Path:
+        from darkroom.tasks import finish  # loads torch, which judged wishes alone may wait for
+
         return target.save(finish.encode(done, target.format, private=private), name)
 
     def tell(path: Path) -> None:

@@ -1,24 +1,20 @@
 """The engine: loads a model once, states the plan, carries it out."""
 
-import secrets
 import time
 from collections.abc import Generator
 
 import torch
 
-from darkroom.checkpoints import catalog, detect, load
-from darkroom.checkpoints.header import read_header
+from darkroom.checkpoints import load
 from darkroom.conditioning.prompt import tokenizer_of
 from darkroom.contracts import Event, Finished, ModelSpec, Noted, Plan, Request, Resolved, Started
 from darkroom.images import io
 from darkroom.planning.plan import plan
-from darkroom.planning.resolve import resolve
 from darkroom.runtime import device, memory
+from darkroom.tasks import judging
 from darkroom.tasks.img2img import img2img
 from darkroom.tasks.studio import Loaded, Studio
 from darkroom.tasks.txt2img import txt2img
-
-_SEEDS = 2**32  # a random seed is one that every other program can take as well
 
 
 class Engine:
@@ -40,8 +36,7 @@ class Engine:
         Raises:
             ModelError: there is none, or it is not one that can be used.
         """
-        path = catalog.find(model)
-        return cls(model, detect.detect(read_header(path), path))
+        return cls(model, judging.spec_of(model))
 
     def plan(self, request: Request) -> tuple[Resolved, Plan]:
         """What would be made, and what it would cost.  Runs and loads nothing.
@@ -50,7 +45,8 @@ class Engine:
             RequestError: a wish that cannot be meant.
             ImageError: the input image is none.
         """
-        return self._plan(request, _input(request))
+        resolved, how, _ = self._plan(request)
+        return resolved, how
 
     def run(self, request: Request, *, previews: bool = False) -> Generator[Event]:
         """Make the images; events come as they happen, with a picture of each step if asked for.
@@ -62,18 +58,16 @@ class Engine:
             DarkroomError: on the way, if memory runs out for good or the model gives no numbers.
         """
         begin = time.monotonic()
-        image = _input(request)
-        resolved, how = self._plan(request, image)
+        resolved, how, image = self._plan(request)
         return self._events(resolved, how, image, begin, previews=previews)
 
-    def _plan(self, request: Request, image: io.ReadImage | None) -> tuple[Resolved, Plan]:
+    def _plan(self, request: Request) -> tuple[Resolved, Plan, io.ReadImage | None]:
         if request.model != self.model:
             raise ValueError(f"this engine holds {self.model!r}, not {request.model!r}")
-        size = None if image is None else (image.pixels.shape[1], image.pixels.shape[0])
-        seed = secrets.randbelow(_SEEDS)
-        resolved = resolve(request, self.spec, seed=seed, input_size=size)
+        resolved, image = judging.judge(request, self.spec)
         machine = device.measure(request.device)
-        return resolved, plan(resolved, self.spec, machine, loaded=self._bytes_on(machine.device))
+        how = plan(resolved, self.spec, machine, loaded=self._bytes_on(machine.device))
+        return resolved, how, image
 
     def _events(
         self,
@@ -115,7 +109,3 @@ class Engine:
 def _alike(one: Plan, other: Plan) -> bool:
     """Whether the same weights serve both."""
     return (one.device, one.precision) == (other.device, other.precision)
-
-
-def _input(request: Request) -> io.ReadImage | None:
-    return None if request.image is None else io.read(request.image)
