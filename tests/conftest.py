@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -54,3 +55,15 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> "TinyCheckpoint
     from tests import tiny
 
     return tiny.write(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def averaged_checkpoint(
+    tiny_checkpoint: "TinyCheckpoint", tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The tiny checkpoint with moving averages of its U-Net, which differ from its weights."""
+    from tests import tiny
+
+    file = tmp_path_factory.mktemp("models") / "averaged.safetensors"
+    tiny.write_averaged(tiny_checkpoint, file)
+    return file

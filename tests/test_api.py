@@ -172,13 +172,20 @@ def test_the_hint_is_seen_by_those_who_see_an_exception(model: darkroom.Model) -
 
 def test_every_wish_of_a_request_can_be_said(model: darkroom.Model) -> None:
     elsewhere = {"task", "prompt", "model", "image", "strength", "private", "version"}
-    on_load = {"prediction", "precision", "device"}
+    on_load = {"prediction", "precision", "device", "ema"}
     fields = set(inspect.signature(Request).parameters)
     assert fields - elsewhere - on_load == set(Wishes.__annotations__)
     assert on_load < set(inspect.signature(darkroom.load).parameters)
     made = small(model, negative="a dog", guidance=0.0, sampler="DPM++ 2M Karras", batch=1)
     assert made.recipe.guidance == 0.0
     assert (made.recipe.sampler, made.recipe.schedule) == ("dpmpp_2m", "karras")
+
+
+def test_averaged_weights(model: darkroom.Model, averaged_checkpoint: Path) -> None:
+    averaged = darkroom.load(averaged_checkpoint, device="cpu", precision="fp32", ema=True)
+    assert small(averaged).recipe.ema
+    with pytest.raises(RequestError, match="holds no EMA copies"):
+        small(darkroom.load(model._wish.model, ema=True))
 
 
 def test_a_whole_request(model: darkroom.Model, tiny_checkpoint: "TinyCheckpoint") -> None:

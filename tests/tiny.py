@@ -6,6 +6,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
+from darkroom.checkpoints import layouts
 from darkroom.checkpoints.load import Networks, save_published
 from darkroom.contracts import AutoencoderConfig, TextEncoderConfig, UNetConfig
 from darkroom.models.autoencoder import Autoencoder
@@ -56,6 +57,18 @@ def networks(seed: int = 0) -> Networks:
             if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
                 torch.nn.init.orthogonal_(layer.weight, gain=1.2)
     return made
+
+
+def write_averaged(checkpoint: TinyCheckpoint, file: Path) -> None:
+    """Write it again, with moving averages of the U-Net that differ from its weights."""
+    state = safetensors.torch.load_file(checkpoint.safetensors)
+    averages = {
+        layouts.ema_name(name): tensor.flip(0)
+        for name, tensor in state.items()
+        if name.startswith(layouts.UNET)
+    }
+    metadata = {"modelspec.resolution": "64x64"}
+    safetensors.torch.save_file({**state, **averages}, file, metadata=metadata)
 
 
 def write(folder: Path) -> TinyCheckpoint:

@@ -23,7 +23,8 @@ class Request:
     """What to make.  `None` means *not said*; zero and the empty prompt are values.
 
     `image` is the encoded file of the input image (img2img), so that equal wishes are equal
-    Requests wherever they came from.
+    Requests wherever they came from.  `ema`: the U-Net's moving averages in place of its weights,
+    where the file holds both.
     """
 
     task: Task = "txt2img"
@@ -45,6 +46,7 @@ class Request:
     prediction: Prediction | None = None
     precision: Precision | None = None
     device: str | None = None
+    ema: bool = False
     watermark: bool | None = None
     private: bool = False
     version: int = REQUEST_VERSION
@@ -180,6 +182,7 @@ class ModelSpec:
     `merges` is the model's own pruned tokenizer vocabulary, empty for CLIP's; `words` the words
     that a small model knows, empty where it knows them all.  `preview` maps latents to colours:
     one row (red, green, blue) a latent channel, then a row of offsets, in [-1, 1].
+    `ema`: whether the file holds moving averages of the U-Net's weights as well.
     """
 
     name: str
@@ -197,6 +200,7 @@ class ModelSpec:
     native_height: int
     parameters: int
     stored_bytes: int
+    ema: bool = False
     demonstration: bool = False
     defaults: ModelDefaults = field(default_factory=ModelDefaults)
     merges: tuple[str, ...] = field(default=(), repr=False)
@@ -257,7 +261,7 @@ class Recipe:
 
     `seed` is that of this very image; `sha256` values are lower-case hex.  `steps`: of the whole
     schedule, whatever part of it `strength` left; `requested_steps`: those asked for, where the
-    `ldm` grid holds another count, else None.
+    `ldm` grid holds another count, else None.  `ema`: made with the file's moving averages.
     """
 
     task: Task
@@ -283,6 +287,7 @@ class Recipe:
     software: str
     versions: Mapping[str, str]
     requested_steps: int | None = None
+    ema: bool = False
     version: int = RECIPE_VERSION
 
 

@@ -49,6 +49,7 @@ def everything_in(folder: Path) -> set[tuple[str, bytes]]:
         (["--out", "a.png", "--grid"], ["a.png"]),
         (["--preview", "notes.txt"], ["notes.txt"]),
         (["--watermark"], ["watermark"]),
+        (["--ema"], ["tiny holds no EMA copies"]),
         (["--from-file", "prompts.txt"], ["prompt"]),
         (["--model", "absent"], ["absent"]),
         (["--model", "."], ["work is a folder"]),

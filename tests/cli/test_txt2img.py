@@ -217,6 +217,15 @@ def test_quiet_says_nothing_but_results(make: Run) -> None:
     assert len(done.stdout.splitlines()) == 1
 
 
+def test_averaged_weights(make: Run, run: Run, averaged_checkpoint: Path) -> None:
+    assert "--ema uses them" in run("models", "info", averaged_checkpoint).stdout
+    said = ("a cat", "--seed", 7, "--model", averaged_checkpoint)
+    plain, averaged = (Path(make(*said, *more).stdout.strip()) for more in ([], ["--ema"]))
+    assert not np.array_equal(pixels(plain), pixels(averaged))
+    assert "ema:" not in run("inspect", plain).stdout
+    assert "ema: True" in run("inspect", averaged).stdout
+
+
 def test_words_over_the_limit_are_named(make: Run) -> None:
     done = make("a cat " * 60 + "hamster")
     assert done.exit_code == 0

@@ -64,6 +64,7 @@ recipes = st.builds(
     precision=st.sampled_from(["fp32", "bf16", "fp16"]),
     engine=st.just("torch"),
     device=st.just("cuda:1"),
+    ema=st.booleans(),
     watermark=st.none() | st.just("SDV2"),
     software=st.just("darkroom 0.1.0"),
     versions=st.dictionaries(st.text(), st.text(), max_size=3),
@@ -242,6 +243,7 @@ HOSTILE = {
     "text for a number": changed(steps="20"),
     "fraction for a count": changed(steps=20.5),
     "truth for a count": changed(seed=True),
+    "count for a truth": changed(ema=1),
     "truth for a version": changed(version=True),
     "number for text": changed(prompt=5),
     "none for text": changed(prompt=None),
@@ -251,6 +253,14 @@ HOSTILE = {
     "numbers in versions": changed(versions={"torch": 2}),
     "text for strength": changed(strength="0.5"),
 }
+
+
+def test_an_older_recipe_without_ema_means_without() -> None:
+    values = json.loads(metadata.to_json(RECIPE))
+    assert values.pop("ema") is False
+    assert metadata.from_json(json.dumps(values)) == RECIPE
+    averaged = replace(RECIPE, ema=True)
+    assert metadata.from_json(metadata.to_json(averaged)) == averaged
 
 
 @pytest.mark.parametrize("kind", HOSTILE)

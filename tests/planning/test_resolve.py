@@ -49,6 +49,11 @@ def test_zero_is_a_value() -> None:
     assert made(**PHOTO, strength=1).strength == 1.0
 
 
+def test_averaged_weights_where_the_file_holds_them() -> None:
+    assert made(replace(V1, ema=True), ema=True).request.ema
+    assert not made(replace(V1, ema=True)).request.ema
+
+
 def test_the_model_says_what_the_user_does_not() -> None:
     defaults = ModelDefaults(
         steps=8,
@@ -195,6 +200,7 @@ def test_the_real_count_of_steps(asked: int, run: int) -> None:
             "The sampler plms is made for models that predict eps, and sd-v1-4 predicts v.",
         ),
         ({"watermark": True, "width": 64, "height": 64}, "64 × 64 is too small"),
+        ({"ema": True}, "sd-v1-4 holds no EMA copies"),
     ],
 )
 def test_what_cannot_be_meant(wishes: dict[str, Any], says: str) -> None:

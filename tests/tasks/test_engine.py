@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -230,6 +231,19 @@ def test_weights_are_loaded_once_and_again_for_another_precision(
     assert loads == ["fp32", "bf16"]
 
 
+def test_averaged_weights_are_used_while_they_are_asked_for(
+    wish: Wish, averaged_checkpoint: Path
+) -> None:
+    both = Engine.open(str(averaged_checkpoint))
+    plain = wish(model=both.model)
+    (first,), (averaged,), (again,) = (
+        done(both.run(said)) for said in (plain, dataclasses.replace(plain, ema=True), plain)
+    )
+    assert first.image == again.image == done(Engine.open(wish().model).run(wish()))[0].image
+    assert distance(first.image, averaged.image) > 1
+    assert (first.recipe.ema, averaged.recipe.ema, again.recipe.ema) == (False, True, False)
+
+
 def test_a_prompt_is_read_once(engine: Engine, wish: Wish, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     real = TextEncoder.forward
@@ -339,7 +353,7 @@ def test_strength_zero_gives_the_image_encoded_and_decoded(engine: Engine, wish:
     assert not [event for event in events if isinstance(event, Stepped)]
     first, second = done(iter(events))
     assert first.image == second.image
-    networks = engine._load(engine.plan(wish())[1]).networks
+    networks = engine._load(*engine.plan(wish())).networks
     pixels = torch.tensor(io.read(image).pixels).permute(2, 0, 1)[None] / 127.5 - 1
     colours = networks.autoencoder.decode(networks.autoencoder.encode(pixels))[0]
     expected = (((colours + 1) / 2).clamp(0, 1) * 255).byte().permute(1, 2, 0)
@@ -424,7 +438,7 @@ def test_wishes_are_judged_before_anything_runs(engine: Engine, wish: Wish) -> N
 
 def test_closing_cancels_within_a_step(engine: Engine, wish: Wish) -> None:
     calls = 0
-    networks = engine._load(engine.plan(wish())[1]).networks
+    networks = engine._load(*engine.plan(wish())).networks
 
     def count(*_: object) -> None:
         nonlocal calls
@@ -514,7 +528,7 @@ def test_broken_weights_are_an_error_and_no_black_image(
     engine: Engine, wish: Wish, value: float
 ) -> None:
     broken = Engine.open(engine.model)
-    networks = broken._load(broken.plan(wish())[1]).networks
+    networks = broken._load(*broken.plan(wish())).networks
     networks.unet.conv_out.weight[0] = value
     events = broken.run(wish())
     seen: list[Event] = []

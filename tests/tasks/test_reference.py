@@ -51,7 +51,7 @@ def made(engine: Engine, request: Request) -> np.ndarray[tuple[int, ...], np.dty
 
 
 def networks(engine: Engine) -> Networks:
-    return engine._load(engine.plan(wish(engine))[1]).networks
+    return engine._load(*engine.plan(wish(engine))).networks
 
 
 def noise() -> Tensor:

@@ -76,6 +76,7 @@ def detect(header: Header, path: Path, *, prediction: Prediction | None = None) 
         native_height=height,
         parameters=sum(info.elements for info in tensors),
         stored_bytes=sum(info.stored_bytes for info in tensors),
+        ema=layouts.has_averages(rows, header.tensors),
         demonstration=header.metadata.get("darkroom.demonstration") == "true",
         defaults=reader.defaults(),
         merges=tuple(header.metadata.get("darkroom.tokenizer.merges", "").splitlines()),

@@ -150,6 +150,11 @@ def ema_name(published: str) -> str:
     return "model_ema." + published.removeprefix("model.").replace(".", "")
 
 
+def has_averages(rows: Iterable[Row], names: Container[str]) -> bool:
+    """Whether a file holds moving averages of the U-Net; that all are there, `match` checks."""
+    return any(row.network == "unet" and ema_name(row.published) in names for row in rows)
+
+
 def match(
     rows: Iterable[Row], tensors: Mapping[str, TensorInfo], source: str, *, ema: bool = False
 ) -> dict[Row, TensorInfo]:

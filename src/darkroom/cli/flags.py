@@ -105,6 +105,9 @@ class Flags:
     )
     prediction: Annotated[str | None, _setting("prediction", MODEL)] = None
     precision: Annotated[str | None, _setting("precision", MODEL)] = None
+    ema: Annotated[
+        bool, _option(MODEL, "Use the checkpoint's EMA copies, its averaged weights.", "--ema")
+    ] = False
     device: Annotated[str | None, _setting("device", MODEL, metavar="NAME")] = None
     batch: Annotated[int | None, _setting("batch", MODEL, metavar="N")] = None
 

@@ -73,5 +73,5 @@ def _beyond_chance(payload: str) -> float:
 def _section(title: str, values: Mapping[str, object]) -> Iterator[str]:
     yield f"{title}:"
     for name, value in values.items():
-        if value is not None and value != "":
+        if value is not None and value is not False and value != "":
             yield f"  {printable(name)}: {printable(value)}"

@@ -87,5 +87,7 @@ def _lines(spec: "ModelSpec") -> Iterator[str]:
     yield f"Predicts:   {spec.prediction}: {printable(spec.prediction_reason)}"
     if spec.zero_terminal_snr:
         yield "Schedule:   zero-terminal SNR, trailing"
+    if spec.ema:
+        yield "EMA:        it holds averaged weights as well; --ema uses them"
     if spec.words:
         yield f"Knows:      {printable(' '.join(spec.words))}"

@@ -16,7 +16,7 @@ _SETTLED = tuple(
     field.name for field in dataclasses.fields(Request) if field.name in settings.TABLE
 )
 # The flags that are fields of a Request only.
-_SAID = ("width", "height", "eta", "count")
+_SAID = ("width", "height", "eta", "count", "ema")
 _BYTE_ORDER_MARK = "\ufeff"
 
 

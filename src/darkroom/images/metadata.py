@@ -30,6 +30,7 @@ _USER_COMMENT = 0x9286
 
 _MAX_TEXT = 2**20
 _JPEG_SEGMENT = 65_000  # a segment holds 65,533 bytes, its own header included
+_UNSAID: Mapping[str, object] = {"ema": False}  # what the oldest recipes do not say, and mean
 _DAMAGED_HINT = "The image itself may be fine; only its recipe cannot be used."
 
 
@@ -72,6 +73,7 @@ def from_json(text: str) -> Recipe:
         raise ImageError("The recipe is damaged: it is not JSON.", _DAMAGED_HINT) from error
     if not isinstance(values, dict):
         raise ImageError("The recipe is damaged: it is not a JSON object.", _DAMAGED_HINT)
+    values = {**_UNSAID, **values}
     version = values.get("version")
     if type(version) is int and version > RECIPE_VERSION:
         raise ImageError(

@@ -59,6 +59,11 @@ def resolve(
     _check_choice("precision", request.precision, get_args(Precision))
     _check_choice("prediction", request.prediction, get_args(Prediction))
     _check_device(request.device)
+    if request.ema and not spec.ema:
+        raise RequestError(
+            f"{spec.name} holds no EMA copies, the moving averages of its weights.",
+            "Leave ema out: the weights that it holds are the ones to use.",
+        )
 
     prediction = spec.prediction if request.prediction is None else request.prediction
     sampler, schedule = _sampler_and_schedule(request, spec)

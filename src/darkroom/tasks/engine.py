@@ -2,12 +2,23 @@
 
 import time
 from collections.abc import Generator
+from dataclasses import dataclass
 
 import torch
 
 from darkroom.checkpoints import load
 from darkroom.conditioning.prompt import tokenizer_of
-from darkroom.contracts import Event, Finished, ModelSpec, Noted, Plan, Request, Resolved, Started
+from darkroom.contracts import (
+    Event,
+    Finished,
+    ModelSpec,
+    Noted,
+    Plan,
+    Precision,
+    Request,
+    Resolved,
+    Started,
+)
 from darkroom.images import io
 from darkroom.planning.plan import plan
 from darkroom.runtime import device, memory
@@ -17,17 +28,26 @@ from darkroom.tasks.studio import Loaded, Studio
 from darkroom.tasks.txt2img import txt2img
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """Which weights, and where: requests that agree in this share them."""
+
+    device: str
+    precision: Precision
+    ema: bool
+
+
 class Engine:
     """One checkpoint and the machine under it.
 
-    The header is read at once, the weights with the first image; they stay until another device
-    or precision is asked for.  An engine works on one request at a time.
+    The header is read at once, the weights with the first image; they stay until another device,
+    precision or kind of weights (EMA) is asked for.  An engine works on one request at a time.
     """
 
     def __init__(self, model: str, spec: ModelSpec) -> None:
         self.model = model
         self.spec = spec
-        self._loaded: tuple[Plan, Loaded] | None = None
+        self._loaded: tuple[_Wanted, int, Loaded] | None = None
 
     @classmethod
     def open(cls, model: str) -> "Engine":
@@ -80,7 +100,7 @@ class Engine:
     ) -> Generator[Event]:
         yield Started(resolved=resolved, plan=how)
         yield from (Noted(message=note) for note in how.notes)
-        studio = Studio(self._load(how), self.spec, resolved, how, previews=previews)
+        studio = Studio(self._load(resolved, how), self.spec, resolved, how, previews=previews)
         if image is None:
             yield from txt2img(studio)
         else:
@@ -88,24 +108,23 @@ class Engine:
             yield from img2img(studio, image)
         yield Finished(images=resolved.count, seconds=time.monotonic() - begin)
 
-    def _load(self, how: Plan) -> Loaded:
-        """The networks where and as the plan wants them."""
-        if self._loaded is None or not _alike(self._loaded[0], how):
+    def _load(self, resolved: Resolved, how: Plan) -> Loaded:
+        """The networks that are asked for, where and as the plan wants them."""
+        wanted = _Wanted(how.device, how.precision, resolved.request.ema)
+        if self._loaded is None or self._loaded[0] != wanted:
             self._loaded = None  # before the next: two copies of a model are one too many
             with memory.or_explain("loading the model"):
                 networks = load.load(
-                    self.spec, precision=how.precision, device=torch.device(how.device)
+                    self.spec,
+                    precision=wanted.precision,
+                    device=torch.device(wanted.device),
+                    ema=wanted.ema,
                 )
-            self._loaded = how, Loaded(networks, tokenizer_of(self.spec), {})
-        return self._loaded[1]
+            self._loaded = wanted, how.weight_bytes, Loaded(networks, tokenizer_of(self.spec), {})
+        return self._loaded[2]
 
     def _bytes_on(self, where: str) -> int:
         """What this model already takes of a device's memory."""
         if self._loaded is None or self._loaded[0].device != where:
             return 0
-        return self._loaded[0].weight_bytes
-
-
-def _alike(one: Plan, other: Plan) -> bool:
-    """Whether the same weights serve both."""
-    return (one.device, one.precision) == (other.device, other.precision)
+        return self._loaded[1]

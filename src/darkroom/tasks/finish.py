@@ -93,6 +93,7 @@ def _recipe(studio: Studio, seed: int) -> Recipe:
         model=spec.name,
         model_sha256=catalog.sha256(spec.path),
         prediction=resolved.prediction,
+        ema=request.ema,
         precision=plan.precision,
         engine=plan.engine,
         device=plan.device,
