@@ -421,6 +421,8 @@ def _foreign() -> Iterator[Case]:
     for label, data, says in (
         ("empty", b"", "is empty"),
         ("web-page", page, "web page"),
+        ("web-page-comments", b"<!-- a --> <!-- b -->\n" * 20 + page[3:], "web page"),
+        ("comments-only", b"<!---->" * 26, "text file"),
         ("web-page-xml", b'<?xml version="1.0"?><Error/>', "web page"),
         ("git-lfs", pointer + b"\nsize 4265380512\n", r"Git-LFS pointer.*4\.27 GB"),
         ("png", b"\x89PNG\r\n\x1a\n" + bytes(100), "PNG image"),

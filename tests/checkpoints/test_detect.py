@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -355,6 +356,21 @@ def test_a_yaml_beside_the_file_goes_before_its_metadata(
     spec = detect(header, tmp_path / "model.ckpt")
     assert spec.prediction == prediction
     assert "model.yaml" in spec.prediction_reason
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / "model.yaml").write_bytes(
+        b"\xef\xbb\xbfmodel:\n  params:\n    parameterization: v\n"
+    )
+    assert detect(small(), tmp_path / "model.ckpt").prediction == "v"
+
+
+def test_endless_space_in_a_yaml_costs_no_time(tmp_path: Path) -> None:
+    (tmp_path / "model.yaml").write_text("model: x" + " " * 100_000 + "x\n")
+    start = time.process_time()
+    with pytest.raises(ModelError, match="parameterization"):
+        detect(small(), tmp_path / "model.ckpt")
+    assert time.process_time() - start < 5
 
 
 UNCLEAR = [

@@ -16,7 +16,7 @@ _WORDS: dict[str, Prediction] = {
     "v_prediction": "v",
     "velocity": "v",
 }
-_LINE = re.compile(r"( *)([\w.]+):(?:\s+(.*?))?\s*")
+_LINE = re.compile(r"( *)([\w.]+):(?:\s+(.*))?")
 
 
 def prediction_of(header: Header, path: Path, said: Prediction | None) -> tuple[Prediction, str]:
@@ -49,7 +49,7 @@ def from_yaml(config: Path) -> tuple[Prediction, str]:
     """
     try:
         with config.open("rb") as file:
-            text = file.read(MAX_YAML_BYTES).decode()
+            text = file.read(MAX_YAML_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(
             f"{config.name}, the configuration of the model, cannot be read.",
@@ -71,7 +71,7 @@ def _value(text: str, keys: tuple[str, ...]) -> str | None:
     """The scalar at `keys` in block-style YAML, or None; what is in other styles comes as it is."""
     found: list[tuple[int, str]] = []  # The open keys above this line, with their indentation.
     for line in text.splitlines():
-        match = _LINE.fullmatch(re.sub(r"(^|\s)#.*", "", line))
+        match = _LINE.fullmatch(re.sub(r"(^|\s)#.*", "", line).rstrip())
         if not match:
             continue
         indent = len(match[1])

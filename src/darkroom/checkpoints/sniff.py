@@ -29,7 +29,8 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
 )
 
 _LFS = re.compile(rb"version https://git-lfs\.github\.com/spec/(?s:.*?)\nsize (\d{1,18})\s*\Z")
-_WEB_PAGE = re.compile(rb"(?is)\s*(<!--.*?-->\s*)*<(!doctype html|html|head|body|\?xml)\b")
+# The comments are atomic: else a row of them could be read in endlessly many ways.
+_WEB_PAGE = re.compile(rb"(?is)\s*((?><!--.*?-->)\s*)*<(!doctype html|html|head|body|\?xml)\b")
 
 
 def refuse_foreign(path: Path, start: bytes) -> None:
