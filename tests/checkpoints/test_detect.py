@@ -262,6 +262,21 @@ def test_matrices_stand_for_convolutions_in_the_autoencoder() -> None:
     assert detect(changed(small(), flat), Path("a")) == detect(small(), Path("a"))
 
 
+def test_attention_may_bear_the_names_that_converters_left() -> None:
+    kept = {".q.": ".to_q.", ".k.": ".to_k.", ".v.": ".to_v.", ".proj_out.": ".to_out.0."}
+
+    def converted(name: str) -> str:
+        for ours, theirs in kept.items() if ".mid.attn_1." in name else ():
+            name = name.replace(ours, theirs)
+        return name
+
+    header = renamed(small(), converted)
+    assert len(header.tensors.keys() - small().tensors.keys()) == 16
+    assert detect(header, Path("a")) == detect(small(), Path("a"))
+    twice = f"{layouts.AUTOENCODER}encoder.mid.attn_1.to_q.bias"
+    assert f"{twice} is not part" in refusal(changed(small(), {twice: tensor(64)}))
+
+
 def test_heads_follow_the_projection() -> None:
     """A linear proj_in means heads of width 64, as in the models that brought it."""
     rows = layouts.sd1_rows(TEXT, dataclasses.replace(UNET, widths=(64, 128)), AUTOENCODER)
@@ -322,7 +337,13 @@ def test_metadata_tell_what_no_shape_does() -> None:
         ("darkroom.defaults", '{"guidance": NaN}'),
         ("darkroom.defaults", '{"prompt": "cat"}'),
         ("darkroom.defaults", "[]"),
+        ("darkroom.defaults", '{"guidance": 1' + "0" * 400 + "}"),
+        ("darkroom.preview", json.dumps([[10**400, 0, 0]] * 5)),
+        ("darkroom.preview", "[" + "[]," * 2**19 + "[]]"),
+        ("darkroom.tokenizer.merges", "a\n" * 2**20),
+        ("darkroom.words", "a " * 2**20),
     ],
+    ids=lambda text: text[:40],
 )
 def test_metadata_that_cannot_be_meant_are_refused(name: str, value: str) -> None:
     assert "but broken: " in refusal(small(**{name: value}))
@@ -414,6 +435,20 @@ def test_lying_names_cost_no_time() -> None:
     }
     for name, info in lies.items():
         assert "but broken" in refusal(changed(small(), {name: info}))
+
+
+def test_few_names_do_not_stand_for_endlessly_many_blocks() -> None:
+    """As many blocks at each of 25 levels as the first has, each 100 deep: a million tensors."""
+    lies: dict[str, TensorInfo] = {}
+    for number in range(1, 72):
+        if number < 24 or number % 2:
+            lies[f"{P}input_blocks.{number}.0.in_layers.2.weight"] = tensor(32, 32, 3, 3)
+            lies[f"{P}input_blocks.{number}.1.transformer_blocks.99.norm1.bias"] = tensor(32)
+        else:
+            lies[f"{P}input_blocks.{number}.0.op.bias"] = tensor(32)
+    start = time.process_time()
+    assert "input_blocks are out of order" in refusal(changed(small(), lies))
+    assert time.process_time() - start < 5
 
 
 def test_all_this_needs_no_torch() -> None:

@@ -5,8 +5,8 @@ Three verdicts: a ModelSpec; *not mine* (another family, refused by its name); *
 """
 
 import json
-import math
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -32,6 +32,9 @@ CONVOLUTION_HEADS = 8
 HEAD_WIDTH = 64
 
 MAX_PIXELS = 8192
+# Characters of one `darkroom.*` entry: all of CLIP's merges take half of it, and what is read out
+# of it takes many times as much memory.
+MAX_SAID = 2**20
 
 _RESOLUTION = re.compile(r"\s*(\d{1,5})\s*x\s*(\d{1,5})\s*")
 
@@ -79,8 +82,8 @@ def detect(header: Header, path: Path, *, prediction: Prediction | None = None) 
         ema=layouts.has_averages(rows, header.tensors),
         demonstration=header.metadata.get("darkroom.demonstration") == "true",
         defaults=reader.defaults(),
-        merges=tuple(header.metadata.get("darkroom.tokenizer.merges", "").splitlines()),
-        words=tuple(header.metadata.get("darkroom.words", "").split()),
+        merges=tuple(reader.said("darkroom.tokenizer.merges").splitlines()),
+        words=tuple(reader.said("darkroom.words").split()),
         preview=reader.preview(autoencoder.latent_channels),
     )
 
@@ -155,14 +158,20 @@ class _Reader:
             norm_groups=self._number("darkroom.autoencoder.norm_groups", NORM_GROUPS),
         )
 
+    def said(self, name: str) -> str:
+        """One of our own entries in the metadata, empty where there is none."""
+        text = self._metadata.get(name, "")
+        if len(text) > MAX_SAID:
+            raise self._metadata_error(name)
+        return text
+
     def defaults(self) -> ModelDefaults:
         """`darkroom.defaults`: a JSON object with any of the fields of ModelDefaults."""
         said = self._json("darkroom.defaults", {})
         kinds = {"steps": int, "width": int, "height": int, "sampler": str, "schedule": str}
         if not isinstance(said, dict) or not said.keys() <= {*kinds, "guidance"}:
             raise self._metadata_error("darkroom.defaults")
-        guidance = said.get("guidance", 0.0)
-        if type(guidance) not in (int, float) or not math.isfinite(guidance):
+        if not _is_real(said.get("guidance", 0.0)):
             raise self._metadata_error("darkroom.defaults")
         if any(name in said and type(said[name]) is not kind for name, kind in kinds.items()):
             raise self._metadata_error("darkroom.defaults")
@@ -175,9 +184,7 @@ class _Reader:
             raise self._metadata_error("darkroom.preview")
         colours = []
         for row in rows:
-            if not isinstance(row, list) or not all(type(x) in (int, float) for x in row):
-                raise self._metadata_error("darkroom.preview")
-            if len(row) != 3 or not all(math.isfinite(x) for x in row):
+            if not isinstance(row, list) or len(row) != 3 or not all(map(_is_real, row)):
                 raise self._metadata_error("darkroom.preview")
             colours.append((float(row[0]), float(row[1]), float(row[2])))
         return tuple(colours)
@@ -190,7 +197,8 @@ class _Reader:
                 levels.append([])
             else:
                 levels[-1].append(number)
-        if not all(levels):
+        # Unequal levels also would make few names stand for endlessly many blocks.
+        if len({len(level) for level in levels}) != 1 or not levels[0]:
             raise broken(self._source, f"{UNET}input_blocks are out of order")
         return levels
 
@@ -234,13 +242,20 @@ class _Reader:
         if name not in self._metadata:
             return usual
         try:
-            value: object = json.loads(self._metadata[name])
+            value: object = json.loads(self.said(name))
         except (ValueError, RecursionError) as error:
             raise self._metadata_error(name) from error
         return value
 
     def _metadata_error(self, name: str) -> ModelError:
         return broken(self._source, f"its metadata {name} cannot be understood")
+
+
+def _is_real(value: object) -> bool:
+    """Whether JSON's value is a number that a float can hold (its integers have no bounds)."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) <= sys.float_info.max
 
 
 def _check_fit(

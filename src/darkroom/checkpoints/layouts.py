@@ -62,6 +62,14 @@ _LEFTOVERS = (
     f"{OLD_TEXT}visual_projection.",
 )
 
+# Files that were converted from diffusers 0.17 and later by an older script kept these names.
+_CONVERTED = {
+    f"{AUTOENCODER}{side}.mid.attn_1.{name}.{kind}": f"{AUTOENCODER}{side}.mid.attn_1.{kept}.{kind}"
+    for side in ("encoder", "decoder")
+    for name, kept in (("q", "to_q"), ("k", "to_k"), ("v", "to_v"), ("proj_out", "to_out.0"))
+    for kind in ("weight", "bias")
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -167,8 +175,11 @@ def match(
     found: dict[Row, TensorInfo] = {}
     expected = set()
     for row in rows:
-        expected.add(row.published)
-        name = ema_name(row.published) if ema and row.network == "unet" else row.published
+        published = row.published
+        if published not in tensors and _CONVERTED.get(published) in tensors:
+            published = _CONVERTED[published]
+        expected.add(published)
+        name = ema_name(published) if ema and row.network == "unet" else published
         info = tensors.get(name)
         if info is None:
             raise broken(source, f"{name} is missing")
