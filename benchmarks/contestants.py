@@ -23,6 +23,7 @@ from darkroom.contracts import Request
 from darkroom.diffusion.denoiser import Denoiser
 from darkroom.diffusion.guidance import guided
 from darkroom.diffusion.schedule import alphas_cumprod
+from darkroom.runtime.allocator import keep_freed_memory
 from darkroom.tasks.engine import Engine
 from darkroom.text.tokenizer import Tokenizer
 
@@ -59,7 +60,9 @@ class Darkroom:
     def _networks(self) -> Networks:
         engine = Engine.open(str(self._path))
         plan = engine.plan(Request(model=str(self._path)))[1]
-        return load(engine.spec, precision=plan.precision, device=plan.device)
+        networks = load(engine.spec, precision=plan.precision, device=plan.device)
+        keep_freed_memory()  # as the engine does
+        return networks
 
     @cached_property
     def _denoise(self) -> Callable[[Tensor, Tensor], Tensor]:

@@ -21,7 +21,7 @@ from darkroom.contracts import (
 )
 from darkroom.images import io
 from darkroom.planning.plan import plan
-from darkroom.runtime import device, memory
+from darkroom.runtime import allocator, device, memory
 from darkroom.tasks import judging
 from darkroom.tasks.img2img import img2img
 from darkroom.tasks.studio import Loaded, Studio
@@ -120,6 +120,7 @@ class Engine:
                     device=torch.device(wanted.device),
                     ema=wanted.ema,
                 )
+            allocator.keep_freed_memory()
             self._loaded = wanted, how.weight_bytes, Loaded(networks, tokenizer_of(self.spec), {})
         return self._loaded[2]
 
