@@ -38,8 +38,9 @@ _LANES = 16
 def attend(q: Tensor, k: Tensor, v: Tensor, *, causal: bool = False) -> Tensor:
     """softmax(q kᵀ / √D) v, after Vaswani et al. 2017 (1706.03762), equation 1.
 
-    q is [B, H, T, D], k and v are [B, H, S, D]; returns [B, H, T, D] in q's dtype.  The weights
-    of all heads never exist at once.
+    q is [B, H, T, D], k and v are [B, H, S, D]; returns [B, H, T, D] in q's dtype.  `causal`
+    hides later tokens (T = S).  The weights of all heads never exist at once, except where short
+    sequences are trained on the CPU.
     """
     needs_gradient = torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v))
     if needs_gradient and q.device.type == "cpu" and max(q.shape[2], k.shape[2]) <= _SHORT:
