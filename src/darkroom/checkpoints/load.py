@@ -158,7 +158,10 @@ def _stored(data: mmap.mmap, row: Row, info: TensorInfo, source: str) -> Tensor:
     """The tensor as it lies in the file, in its own type; a view of `data` wherever possible."""
     dtype = _STORED.get(info.dtype)
     if dtype is None:
-        raise layouts.broken(source, f"{row.published} is stored as {info.dtype}, not as a float")
+        raise ModelError(
+            f"{source} cannot be used: {row.published} is stored as {info.dtype}.",
+            "Get a copy of this model in fp16, bf16 or fp32.",
+        )
     flat = torch.frombuffer(
         data, dtype=dtype, count=info.span_bytes // dtype.itemsize, offset=info.offset
     )
