@@ -1,5 +1,6 @@
 """A run that was killed and resumed is the run that was not."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,6 +77,18 @@ def test_a_finished_stage_is_not_run_again(tmp_path: Path) -> None:
     assert run(second, tmp_path / "state.safetensors", dies_at=0) == []
     for ours, theirs in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+def test_a_loss_that_is_no_number_never_reaches_the_weights(tmp_path: Path) -> None:
+    net, state = Net(), tmp_path / "state.safetensors"
+    good = fitting(net)
+
+    def loss(step: int, generator: torch.Generator) -> Tensor:
+        return good(step, generator) * (math.nan if step == 33 else 1.0)
+
+    with pytest.raises(RuntimeError, match="non-finite"):
+        train(net, loss, SCHEDULE, state, seed=5, ema_decay=0.9, report=lambda _: None)
+    assert all(parameter.isfinite().all() for parameter in net.parameters())
 
 
 def test_the_rate_warms_up_stays_and_decays_to_zero() -> None:

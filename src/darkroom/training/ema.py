@@ -1,11 +1,12 @@
 """Exponential moving average of weights."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 
 class Ema:
-    """Averages a module's parameters; the decay grows as (1 + n) / (10 + n) up to `decay`.
+    """Averages a module's parameters; in step n = 0, 1, … the decay is (1 + n) / (10 + n), at
+    most `decay`.  Buffers are not averaged: our networks have none that are trained.
 
     The warm-up is the one that latent diffusion was trained with: without it the first, random
     weights would weigh on the average for thousands of steps.
@@ -17,14 +18,13 @@ class Ema:
 
     @torch.no_grad()
     def update(self, module: nn.Module, step: int) -> None:
+        """Take in the weights after `step`, which counts from 0."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for name, parameter in module.named_parameters():
             self.weights[name].lerp_(parameter, 1 - decay)
 
     @torch.no_grad()
     def copy_to(self, module: nn.Module) -> None:
+        """Replace the module's parameters by their averages."""
         for name, parameter in module.named_parameters():
             parameter.copy_(self.weights[name])
-
-    def load(self, weights: dict[str, Tensor]) -> None:
-        self.weights = weights

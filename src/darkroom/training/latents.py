@@ -1,11 +1,12 @@
 """Scenes encoded once, so that the U-Net's training never draws or encodes an image."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import Tensor
 
 from darkroom.models.autoencoder import Autoencoder
@@ -28,12 +29,15 @@ def cached_latents(
 ) -> Tensor:
     """Scaled latents [count, Z, h, w] (float32) of training scenes 0 … count - 1.
 
-    Made once; `path` must be removed when the autoencoder changes.
+    `side` is the scenes' in pixels, `scale` the factor from what the autoencoder encodes to
+    scaled latents.  Made once, and again where `path` holds those of other arguments or of an
+    autoencoder with other weights.
     """
+    weights = hashlib.sha256(save(autoencoder.state_dict())).hexdigest()
+    asked = json.dumps([seed, count, side, scale, weights])
     if path.exists():
         with safe_open(path, framework="pt") as file:
-            made_for = json.loads(file.metadata()["made_for"])
-            if made_for == [seed, count, side]:
+            if file.metadata()["made_for"] == asked:
                 latents: Tensor = file.get_tensor("latents")
                 return latents.float()
     parts = []
@@ -43,6 +47,6 @@ def cached_latents(
             parts.append((autoencoder.encode(pixels).float() * scale).half())
     latents = torch.cat(parts).contiguous()
     temporary = path.with_suffix(".part")
-    save_file({"latents": latents}, temporary, {"made_for": json.dumps([seed, count, side])})
+    save_file({"latents": latents}, temporary, {"made_for": asked})
     temporary.replace(path)
     return latents.float()

@@ -34,6 +34,7 @@ class Schedule:
     slow_prefix: str = "\0"
 
     def at(self, step: int) -> float:
+        """The learning rate of `step`, which counts from 0."""
         left = (self.steps - step) / max(1, round(self.steps * self.decay_part))
         return self.rate * min(1.0, (step + 1) / self.warm_up, left)
 
@@ -62,7 +63,9 @@ def train(
     """Train `module` until `schedule.steps`, then give it its averaged weights.
 
     `loss(step, generator)` computes the loss of one batch.  `state` holds weights, average,
-    optimizer and counter; where it exists, training goes on from it.
+    optimizer and counter; where it exists, training goes on from it.  AdamW (Loshchilov & Hutter
+    1711.05101), gradients clipped to norm 1.  Raises RuntimeError before a gradient that is not
+    finite could spoil the weights; the last good ones are in `state`.
     """
     names = dict(module.named_parameters())
     slow = [p for name, p in names.items() if name.startswith(schedule.slow_prefix)]
@@ -83,7 +86,7 @@ def train(
         value = loss(step, generator)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(value)
-        nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(module.parameters(), 1.0, error_if_nonfinite=True)
         optimizer.step()
         ema.update(module, step)
         step += 1
