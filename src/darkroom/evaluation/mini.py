@@ -15,9 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+import darkroom
 from darkroom import api
 from darkroom.errors import DarkroomError
 from darkroom.evaluation.judge import COLOURS, UNICODE_NAMES, Judge, Verdict
+from darkroom.images import io as files
+from darkroom.images import provenance
 
 REPEATS = 5  # prompts for each object: 5 × 48 = 240
 
@@ -79,14 +82,14 @@ def score(trials: tuple[Trial, ...], verdicts: list[Verdict]) -> Report:
 
 
 def contact_sheet(pictures: list[NDArray[np.uint8]], columns: int) -> Image.Image:
-    """Images of one size side by side, in order."""
+    """Images of one size side by side, in order, at twice their size: 64 pixels are few today."""
     height, width = pictures[0].shape[:2]
     rows = -(-len(pictures) // columns)
     canvas = Image.new("RGB", (columns * width, rows * height))
     for place, picture in enumerate(pictures):
         y, x = divmod(place, columns)
         canvas.paste(Image.fromarray(picture), (x * width, y * height))
-    return canvas
+    return canvas.resize((2 * canvas.width, 2 * canvas.height), Image.Resampling.LANCZOS)
 
 
 def _article(word: str) -> str:
@@ -115,7 +118,9 @@ def main() -> None:
     if given.json:
         given.json.write_text(text + "\n")
     if given.sheet:
-        contact_sheet(pictures[:: given.repeats], 8).save(given.sheet)
+        sheet = files.from_pil(contact_sheet(pictures[:: given.repeats], 8))
+        mark = provenance.new_mark(darkroom.__version__)
+        files.write_atomic(given.sheet, files.encode(sheet, mark=mark), overwrite=True)
 
 
 if __name__ == "__main__":

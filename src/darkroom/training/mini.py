@@ -240,7 +240,7 @@ def main() -> None:
     parser.add_argument("--state", type=Path, required=True, help="folder for unfinished work")
     parser.add_argument("--out", type=Path, help="default: mini.safetensors in that folder")
     parser.add_argument("--font", type=Path, help="NotoColorEmoji.ttf (default: the system's)")
-    parser.add_argument("--unet-steps", type=int, default=4000, help="of 64 scenes each")
+    parser.add_argument("--unet-steps", type=int, default=3700, help="of 64 scenes each")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
