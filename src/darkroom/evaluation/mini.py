@@ -105,7 +105,8 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, required=True, help="the judge's templates")
     parser.add_argument("--json", type=Path, help="write the report here")
     parser.add_argument("--sheet", type=Path, help="write one image of every object here")
-    parser.add_argument("--repeats", type=int, default=REPEATS)
+    limits = range(1, len(COLOURS) + 1)
+    parser.add_argument("--repeats", type=int, choices=limits, default=REPEATS, metavar="N")
     given = parser.parse_args()
     try:
         trials, judge = suite(given.repeats), Judge.from_file(given.judge)
