@@ -231,6 +231,7 @@ class Plan:
 
     `batch`: images at once.  `rows`: of the U-Net's batch at once, twice as many where guidance
     weighs two prompts, but 1 where memory is short.  `steps`: those that run for each image.
+    `threads`: of the CPU; a small network is quickest on one.
     """
 
     device: str
@@ -240,6 +241,7 @@ class Plan:
     batch: int
     rows: int
     steps: int
+    threads: int
     weight_bytes: int
     peak_bytes: int
     seconds: float

@@ -200,6 +200,13 @@ def test_a_small_network_goes_narrow_only_where_memory_is_short() -> None:
     assert planned(spec, replace(LAPTOP, memory_free=3 * 2**29)).precision == "bf16"
 
 
+def test_a_small_network_has_one_thread_to_itself() -> None:
+    small, large = planned(SMALL), planned(V1)
+    assert (small.threads, large.threads) == (1, LAPTOP.cores)
+    alone = planned(SMALL, replace(LAPTOP, cores=1))
+    assert small.seconds > alone.seconds  # of the speed of two cores, it has one
+
+
 def test_batches_keep_a_step_short() -> None:
     assert planned(count=8).batch == 1
     assert planned(machine=CARD, count=100).batch == 8

@@ -568,3 +568,12 @@ def test_numbers_that_break_in_fp32_too_are_an_error(
     for precision in ("fp32", "bf16"):
         with pytest.raises(DarkroomError, match="decoding the image"):
             list(engine.run(wish(precision=precision)))
+
+
+def test_the_threads_of_the_plan_are_used_and_the_next_plan_has_all_again(
+    engine: Engine, wish: Wish
+) -> None:
+    cores = device.measure("cpu").cores
+    list(engine.run(wish()))
+    assert torch.get_num_threads() == 1  # so small a network
+    assert device.measure("cpu").cores == cores == torch.get_num_threads()

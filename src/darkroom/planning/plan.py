@@ -28,6 +28,9 @@ _SHARE = 0.6
 _SECONDS_A_KERNEL = 5e-5
 # Networks smaller than this, in FLOP an evaluation, gain nothing from half precision.
 _WORTH_HALVING = 5e10
+# Networks smaller than this, in FLOP an evaluation, gain nothing from a second thread, and wait
+# for it without end where another program has its core (Mini, two cores: 28 s against 0.4).
+_WORTH_SHARING = 1e10
 _STEP_SECONDS = 1.0  # images are batched while a step stays this short, so that stopping is prompt
 _RESERVE = 0.05  # of the free memory is left to others
 _EMULATION = 4  # a format that a device does not compute in costs about so many times fp32
@@ -62,6 +65,9 @@ def plan(resolved: Resolved, spec: ModelSpec, machine: Machine, *, loaded: int =
     if precision is None:
         raise _too_large(resolved, spec, machine, min(candidates, key=_BYTES.__getitem__), free)
     speed, emulated = _speed(machine, precision)
+    threads = machine.cores
+    if machine.device == "cpu" and work.unet.flops < _WORTH_SHARING:
+        threads, speed = 1, speed / machine.cores
     batch = _batch(resolved, work, spec, precision, free, speed)
     rows = batch * work.rows
     if _needs(work, spec, precision, rows) > free:
@@ -74,6 +80,7 @@ def plan(resolved: Resolved, spec: ModelSpec, machine: Machine, *, loaded: int =
         batch=batch,
         rows=rows,
         steps=work.steps,
+        threads=threads,
         weight_bytes=spec.parameters * _BYTES[precision],
         peak_bytes=_needs(work, spec, precision, rows),
         seconds=_seconds(work, resolved.count, batch, speed),

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import functools
 import json
 import os
 import platform
@@ -43,7 +44,8 @@ def measure(device: str | None = None) -> Machine:
         raise RequestError(f"There is no device {device!r} here.", f"There is: {', '.join(there)}.")
     name = _name(chosen)
     total, free = _memory(chosen)
-    cores = _use_physical_cores()
+    cores = _cores()
+    use_threads(cores)
     return Machine(
         device=chosen,
         name=name,
@@ -61,6 +63,12 @@ def available() -> tuple[str, ...]:
         found.append("mps")
     found += [f"xpu:{index}" for index in range(torch.xpu.device_count())]
     return (*found, "cpu")
+
+
+def use_threads(count: int) -> None:
+    """Have torch compute on so many threads of the CPU from now on."""
+    if count != torch.get_num_threads():
+        torch.set_num_threads(count)
 
 
 def precisions(device: str) -> tuple[Precision, ...]:
@@ -87,16 +95,15 @@ def _cpu_flags() -> Mapping[str, Any]:
     return read()
 
 
-def _use_physical_cores() -> int:
-    """Have torch use one thread a core: a second one on the same core only gets in the way.
+@functools.cache
+def _cores() -> int:
+    """One thread a core: a second one on the same core only gets in the way.
 
-    Fewer threads than that, by `OMP_NUM_THREADS` or by the process's affinity, stay as they are.
+    Fewer than that, by `OMP_NUM_THREADS` or by the process's affinity, are the user's word; they
+    are asked for once, before `use_threads` changes them.
     """
     cores = int(_cpu_flags().get("num_physical_cores", 0)) or torch.get_num_threads()
-    threads = min(cores, torch.get_num_threads())
-    if threads != torch.get_num_threads():
-        torch.set_num_threads(threads)
-    return threads
+    return min(cores, torch.get_num_threads())
 
 
 def _name(device: str) -> str:

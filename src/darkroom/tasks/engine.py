@@ -99,6 +99,7 @@ class Engine:
         previews: bool,
     ) -> Generator[Event]:
         yield Started(resolved=resolved, plan=how)
+        device.use_threads(how.threads)
         yield from (Noted(message=note) for note in how.notes)
         studio = Studio(self._load(resolved, how), self.spec, resolved, how, previews=previews)
         if image is None:
