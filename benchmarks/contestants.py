@@ -141,7 +141,7 @@ class Diffusers:
         named = text_encoder.state_dict().keys()
         if not any(name.startswith("text_model.") for name in named):
             text = {k.removeprefix("text_model."): v for k, v in text.items()}
-        text_encoder.load_state_dict(text, strict=False)
+        text_encoder.load_state_dict(text)
         for network, converted in (
             (unet, convert_ldm_unet_checkpoint(state, unet.config)),
             (vae, convert_ldm_vae_checkpoint(state, vae.config)),
