@@ -13,6 +13,10 @@ from typing import Literal
 Task = Literal["txt2img", "img2img"]
 Prediction = Literal["eps", "v"]
 Precision = Literal["fp32", "bf16", "fp16"]
+PromptSyntax = Literal["a1111", "comfyui", "invokeai", "basujindal", "plain"]
+NoiseSource = Literal["cpu", "nv"]
+Tiling = Literal["none", "x", "y", "both"]
+Enlarger = Literal["latent", "lanczos"]
 
 REQUEST_VERSION = 1
 RECIPE_VERSION = 1
@@ -25,6 +29,15 @@ class Request:
     `image` is the encoded file of the input image (img2img), so that equal wishes are equal
     Requests wherever they came from.  `ema`: the U-Net's moving averages in place of its weights,
     where the file holds both.
+
+    `rescale`: how far guidance keeps the contrast of the unguided image, 0 … 1.  `guidance_start`,
+    `guidance_end`: the part of the steps in which guidance acts, 0 … 1.  `churn` (with the sigmas
+    `churn_start` … `churn_end` between which it acts, and `noise_scale`): fresh noise for samplers
+    that take it (Karras et al. 2022, algorithm 2).  `clip_skip`: 1 takes the text encoder's last
+    layer, 2 the one before.  `variation_seed`, `variation_strength`: the start noise is turned
+    so far towards that of another seed.  `seed_offset` is added to the seeds of the noise of the
+    steps.  `tiling`: directions in which the image continues at its other edge.  `hires`: the
+    image is enlarged by so much and refined with `hires_strength` and `hires_steps`.
     """
 
     task: Task = "txt2img"
@@ -47,6 +60,24 @@ class Request:
     precision: Precision | None = None
     device: str | None = None
     ema: bool = False
+    rescale: float | None = None
+    guidance_start: float | None = None
+    guidance_end: float | None = None
+    churn: float | None = None
+    churn_start: float | None = None
+    churn_end: float | None = None
+    noise_scale: float | None = None
+    prompt_syntax: PromptSyntax | None = None
+    clip_skip: int | None = None
+    variation_seed: int | None = None
+    variation_strength: float | None = None
+    noise: NoiseSource | None = None
+    seed_offset: int | None = None
+    tiling: Tiling | None = None
+    hires: float | None = None
+    hires_strength: float | None = None
+    hires_steps: int | None = None
+    hires_enlarger: Enlarger | None = None
     watermark: bool | None = None
     private: bool = False
     version: int = REQUEST_VERSION
