@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from darkroom.contracts import AutoencoderConfig
 from darkroom.models.attention import attend
+from darkroom.models.layers import Conv
 
 
 class Autoencoder(nn.Module):
@@ -20,8 +21,8 @@ class Autoencoder(nn.Module):
         moments = 2 * config.latent_channels
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
-        self.quant_conv = nn.Conv2d(moments, moments, 1)
-        self.post_quant_conv = nn.Conv2d(config.latent_channels, config.latent_channels, 1)
+        self.quant_conv = Conv(moments, moments, 1)
+        self.post_quant_conv = Conv(config.latent_channels, config.latent_channels, 1)
 
     def moments(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of the posterior, each [B, Z, H / f, W / f].
@@ -50,7 +51,7 @@ class Encoder(nn.Module):
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
         widths, groups = config.widths, config.norm_groups
-        self.conv_in = nn.Conv2d(config.in_channels, widths[0], 3, padding=1)
+        self.conv_in = Conv(config.in_channels, widths[0])
         self.down = nn.ModuleList(
             EncoderLevel(before, width, config.blocks, groups, last=width_index == len(widths) - 1)
             for width_index, (before, width) in enumerate(
@@ -59,7 +60,7 @@ class Encoder(nn.Module):
         )
         self.middle = Middle(widths[-1], groups)
         self.norm_out = nn.GroupNorm(groups, widths[-1], eps=1e-6)
-        self.conv_out = nn.Conv2d(widths[-1], 2 * config.latent_channels, 3, padding=1)
+        self.conv_out = Conv(widths[-1], 2 * config.latent_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv_in(x)
@@ -76,7 +77,7 @@ class Decoder(nn.Module):
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
         widths, groups = config.widths[::-1], config.norm_groups
-        self.conv_in = nn.Conv2d(config.latent_channels, widths[0], 3, padding=1)
+        self.conv_in = Conv(config.latent_channels, widths[0])
         self.middle = Middle(widths[0], groups)
         self.up = nn.ModuleList(
             DecoderLevel(
@@ -87,7 +88,7 @@ class Decoder(nn.Module):
             )
         )
         self.norm_out = nn.GroupNorm(groups, widths[-1], eps=1e-6)
-        self.conv_out = nn.Conv2d(widths[-1], config.in_channels, 3, padding=1)
+        self.conv_out = Conv(widths[-1], config.in_channels)
 
     def forward(self, z: Tensor) -> Tensor:
         x = self.middle(self.conv_in(z))
@@ -105,14 +106,14 @@ class EncoderLevel(nn.Module):
         self.blocks = nn.ModuleList(
             ResBlock(before if i == 0 else width, width, groups) for i in range(blocks)
         )
-        self.downsample = None if last else nn.Conv2d(width, width, 3, stride=2)
+        # The published weights were trained with a margin on the right and below only.
+        self.downsample = None if last else Conv(width, width, stride=2, margin=(0, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         for block in self.blocks:
             x = block(x)
         if self.downsample is not None:
-            # The published weights were trained with padding on the right and below only.
-            x = self.downsample(F.pad(x, (0, 1, 0, 1)))
+            x = self.downsample(x)
         return x
 
 
@@ -124,7 +125,7 @@ class DecoderLevel(nn.Module):
         self.blocks = nn.ModuleList(
             ResBlock(before if i == 0 else width, width, groups) for i in range(blocks)
         )
-        self.upsample = None if last else nn.Conv2d(width, width, 3, padding=1)
+        self.upsample = None if last else Conv(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         for block in self.blocks:
@@ -154,10 +155,10 @@ class ResBlock(nn.Module):
     def __init__(self, before: int, width: int, groups: int) -> None:
         super().__init__()
         self.norm_1 = nn.GroupNorm(groups, before, eps=1e-6)
-        self.conv_1 = nn.Conv2d(before, width, 3, padding=1)
+        self.conv_1 = Conv(before, width)
         self.norm_2 = nn.GroupNorm(groups, width, eps=1e-6)
-        self.conv_2 = nn.Conv2d(width, width, 3, padding=1)
-        self.skip = nn.Identity() if before == width else nn.Conv2d(before, width, 1)
+        self.conv_2 = Conv(width, width)
+        self.skip = nn.Identity() if before == width else Conv(before, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv_1(F.silu(self.norm_1(x)))

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from darkroom.contracts import UNetConfig
 from darkroom.models.attention import attend
+from darkroom.models.layers import Conv
 
 
 class UNet(nn.Module):
@@ -27,7 +28,7 @@ class UNet(nn.Module):
         widths, time_width = config.widths, config.time_width
         self.time_in = nn.Linear(widths[0], time_width)
         self.time_out = nn.Linear(time_width, time_width)
-        self.conv_in = nn.Conv2d(config.in_channels, widths[0], 3, padding=1)
+        self.conv_in = Conv(config.in_channels, widths[0])
 
         # `skips` are the widths of what the way down leaves for the way up.
         skips = [widths[0]]
@@ -48,7 +49,7 @@ class UNet(nn.Module):
             width = widths[index]
 
         self.norm_out = nn.GroupNorm(config.norm_groups, widths[0])
-        self.conv_out = nn.Conv2d(widths[0], config.out_channels, 3, padding=1)
+        self.conv_out = Conv(widths[0], config.out_channels)
 
     def forward(self, x: Tensor, timestep: Tensor, context: Tensor) -> Tensor:
         time = sinusoid(timestep, self.config.widths[0]).to(x.dtype)
@@ -83,7 +84,7 @@ class Down(nn.Module):
         self.blocks = nn.ModuleList(
             Block(config, index, before if i == 0 else width) for i in range(config.blocks)
         )
-        self.downsample = None if last else nn.Conv2d(width, width, 3, stride=2, padding=1)
+        self.downsample = None if last else Conv(width, width, stride=2)
 
     def forward(self, x: Tensor, time: Tensor, context: Tensor) -> tuple[Tensor, list[Tensor]]:
         skips = []
@@ -108,7 +109,7 @@ class Up(nn.Module):
             Block(config, index, (before if i == 0 else width) + skip)
             for i, skip in enumerate(joined)
         )
-        self.upsample = None if last else nn.Conv2d(width, width, 3, padding=1)
+        self.upsample = None if last else Conv(width, width)
 
     def forward(self, x: Tensor, skips: list[Tensor], time: Tensor, context: Tensor) -> Tensor:
         for block in self.blocks:
@@ -159,11 +160,11 @@ class ResBlock(nn.Module):
     def __init__(self, config: UNetConfig, before: int, width: int) -> None:
         super().__init__()
         self.norm_1 = nn.GroupNorm(config.norm_groups, before)
-        self.conv_1 = nn.Conv2d(before, width, 3, padding=1)
+        self.conv_1 = Conv(before, width)
         self.time = nn.Linear(config.time_width, width)
         self.norm_2 = nn.GroupNorm(config.norm_groups, width)
-        self.conv_2 = nn.Conv2d(width, width, 3, padding=1)
-        self.skip = nn.Identity() if before == width else nn.Conv2d(before, width, 1)
+        self.conv_2 = Conv(width, width)
+        self.skip = nn.Identity() if before == width else Conv(before, width, 1)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         y = self.conv_1(F.silu(self.norm_1(x)))
