@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from darkroom import names
 from darkroom.diffusion import schedule
 from darkroom.diffusion.denoiser import Denoiser
 from darkroom.diffusion.noise import Noise
 from darkroom.diffusion.samplers import SAMPLERS
+from darkroom.timesteps import steps_from_image
 from tests.diffusion import oracles
 from tests.diffusion.oracles import ToyUNet
 
@@ -46,6 +48,13 @@ def noise() -> Tensor:
 
 def image() -> Tensor:
     return Noise([50]).draw((4, 3, 5)) * 0.8
+
+
+def begin(name: str, levels: Tensor, strength: float, steps: int = 10) -> tuple[Tensor, Tensor]:
+    """The start from the image at this strength, `steps` having been asked for."""
+    below = names.SAMPLERS[name].starts_below
+    runs = steps_from_image(strength, steps, starts_below=below)
+    return schedule.start_from_image(name, levels, runs, image(), noise())
 
 
 def develop(name: str, x: Tensor, levels: Tensor) -> tuple[Tensor, list[int]]:
@@ -104,7 +113,7 @@ def test_plms_ten_steps() -> None:
 @pytest.mark.parametrize("strength", IMG2IMG)
 def test_ddim_img2img_is_made_at_one_index_and_evaluated_at_the_one_below(strength: float) -> None:
     _, made, evaluated = IMG2IMG[strength]
-    x, levels = schedule.start_from_image("ddim", LDM, strength, image(), noise())
+    x, levels = begin("ddim", LDM, strength)
     latent, asked = develop("ddim", x, levels)
     assert asked == evaluated
 
@@ -115,17 +124,17 @@ def test_ddim_img2img_is_made_at_one_index_and_evaluated_at_the_one_below(streng
 
 
 def test_plms_img2img_keeps_the_same_offset() -> None:
-    x, levels = schedule.start_from_image("plms", LDM, 0.5, image(), noise())
+    x, levels = begin("plms", LDM, 0.5)
     _, asked = develop("plms", x, levels)
     assert asked == [401, 301, 301, 201, 101, 1]
-    same, _ = schedule.start_from_image("ddim", LDM, 0.5, image(), noise())
+    same, _ = begin("ddim", LDM, 0.5)
     assert torch.equal(x, same)
 
 
 def test_where_fifteen_steps_are_sixteen_the_strength_counts_those_asked_for() -> None:
     # 1000 // 15 = 66: g[j] = 1 + 66 j.  int(0.75 · 15) = 11: made at 727, first evaluated at 661.
     levels = schedule.sigmas("ldm", 15, ALPHAS)
-    x, rest = schedule.start_from_image("ddim", levels, 0.75, image(), noise(), requested_steps=15)
+    x, rest = begin("ddim", levels, 0.75, steps=15)
     assert len(rest) == 12
     assert float(schedule.timestep_at(rest[0], ALPHAS)) == 661
     alpha_bar = float(ALPHAS[727])
@@ -137,7 +146,7 @@ def test_where_fifteen_steps_are_sixteen_the_strength_counts_those_asked_for() -
 @pytest.mark.parametrize("strength", [0.0, 0.01, 0.09])
 @pytest.mark.parametrize("name", ["ddim", "plms"])
 def test_below_one_step_the_offset_samplers_return_the_image(name: str, strength: float) -> None:
-    x, levels = schedule.start_from_image(name, LDM, strength, image(), noise())
+    x, levels = begin(name, LDM, strength)
     latent, asked = develop(name, x, levels)
     assert asked == []
     assert torch.equal(latent, image().expand(2, -1, -1, -1))
@@ -147,10 +156,10 @@ def test_below_one_step_the_offset_samplers_return_the_image(name: str, strength
 def test_the_others_begin_at_the_level_that_they_noise_to(name: str) -> None:
     whole = schedule.sigmas("time_uniform" if name == "dpm_solver" else "karras", 10, ALPHAS)
     for strength, count in OTHERS_EVALUATED.items():
-        x, levels = schedule.start_from_image(name, whole, strength, image(), noise())
+        x, levels = begin(name, whole, strength)
         assert torch.equal(levels, whole[10 - count :])
         torch.testing.assert_close(x, image() + float(whole[10 - count]) * noise())
-    x, levels = schedule.start_from_image(name, whole, 0.0, image(), noise())
+    x, levels = begin(name, whole, 0.0)
     assert levels.tolist() == [0.0]
     assert torch.equal(x, image().expand(2, -1, -1, -1))
 

@@ -269,8 +269,8 @@ def test_img2img_runs_the_steps_that_are_announced(
     resolved = resolve(Request(**wishes, sampler=sampler, steps=steps), V1)
     levels = sigmas(resolved.schedule, resolved.requested_steps, alphas_cumprod())
     one = torch.zeros(1, 1, 1, 1)
-    _, run = start_from_image(sampler, levels, strength, one, one, requested_steps=steps)
     got = plan(resolved, V1, LAPTOP)
+    _, run = start_from_image(sampler, levels, got.steps, one, one)
     assert got.steps == len(run) - 1
     assert any("only encoded and decoded" in note for note in got.notes) == (len(run) == 1)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from darkroom import names
-from darkroom.timesteps import TIMESTEPS, encode_step, ldm_timesteps, steps_from_image
+from darkroom.timesteps import TIMESTEPS, ldm_timesteps
 
 Interpolation = Literal["log_sigma", "log_alpha"]
 
@@ -154,35 +154,26 @@ def start_from_noise(sampler: str, levels: Tensor, noise: Tensor) -> Tensor:
 
 
 def start_from_image(
-    sampler: str,
-    levels: Tensor,
-    strength: float,
-    latent: Tensor,
-    noise: Tensor,
-    *,
-    requested_steps: int | None = None,
+    sampler: str, levels: Tensor, steps: int, latent: Tensor, noise: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The x and the levels with which img2img begins: ([B, C, h, w], float64 [m + 1]).
+    """The x and the levels with which img2img begins: ([B, C, h, w], float64 [steps + 1]).
 
-    `sampler`: its canonical name.  `levels` are those of the whole run, `strength` is in [0, 1],
-    `latent` the scaled latent ([B or 1, C, h, w]), `noise` unit normal [B, C, h, w].
-    `requested_steps`: the steps that were asked for, where the grid has more of them.  Without a
-    step to run (m = 0) x is the latent.
+    `sampler`: its canonical name.  `levels` are those of the whole schedule, of which the last
+    `steps` are run (`timesteps.steps_from_image`); `latent` is the scaled latent ([B or 1, C, h,
+    w]), `noise` unit normal [B, C, h, w].  Without a step to run x is the latent.
 
-    With `ddim` and `plms` an image is noised to grid point `t_enc` (counted from the least noise)
-    and first evaluated at `t_enc - 1`: the reference encodes with one index and decodes with the
-    one below, and published pictures depend on it.  The variance-preserving latent stays what it
-    was made as.  The others begin at the level that they noise to, `levels[n - t_enc - 1]`,
-    where the scaling that keeps it so is 1.
+    With `ddim` and `plms` an image is noised one level above the one at which it is first
+    evaluated: the reference encodes with one index and decodes with the one below, and published
+    pictures depend on it.  The variance-preserving latent stays what it was made as.  The others
+    begin at the level that they noise to, where the scaling that keeps it so is 1.
     """
-    n = len(levels) - 1
-    asked = n if requested_steps is None else requested_steps
-    m = steps_from_image(strength, asked, starts_below=names.SAMPLERS[sampler].starts_below)
-    if m == 0:
+    if steps == 0:
         return latent.expand_as(noise), levels.new_zeros(1)
-    made, read = float(levels[n - encode_step(strength, asked) - 1]), float(levels[n - m])
+    first = len(levels) - 1 - steps
+    made = float(levels[first - names.SAMPLERS[sampler].starts_below])
+    read = float(levels[first])
     x = (latent + made * noise) * (math.hypot(1, read) / math.hypot(1, made))
-    return x, levels[n - m :]
+    return x, levels[first:]
 
 
 def to_latent(x: Tensor, levels: Tensor) -> Tensor:

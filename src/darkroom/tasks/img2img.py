@@ -25,10 +25,9 @@ def img2img(studio: Studio, image: io.ReadImage) -> Iterator[Event]:
         x, levels = start_from_image(
             resolved.sampler,
             studio.levels,
-            resolved.strength,
+            studio.plan.steps,
             latent,
             noise.draw(studio.latent_shape),
-            requested_steps=resolved.requested_steps,
         )
         latents = yield from studio.sample(batch, denoise, x, levels, noise)
         yield from finish(studio, batch, latents)
