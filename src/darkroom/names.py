@@ -7,6 +7,7 @@ follow from it.
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from darkroom.contracts import Prediction
 from darkroom.errors import RequestError
@@ -18,6 +19,8 @@ class Schedule:
     """How the noise levels of a run are spaced.
 
     `max_steps`: more would repeat timesteps of the 1000 that the models were trained on.
+    `ends_at_zero`: its last sigma is 0, otherwise that of timestep 0.
+    `on_ldm_grid`: it visits `timesteps.ldm_timesteps`, which may be more than were asked for.
     """
 
     name: str
@@ -25,6 +28,8 @@ class Schedule:
     help: str
     aliases: tuple[str, ...] = ()
     max_steps: int = 1000
+    ends_at_zero: bool = True
+    on_ldm_grid: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +38,16 @@ class Sampler:
 
     `schedule`: its own default, None where the model's or the house's default applies.
     `schedules`: those it is defined on, None for all of them.
-    `uses_eta`: eta says how much fresh noise enters at each step.
+    `eta`: its own default for the share of fresh noise in each step, None where it takes none.
+    `churn`: whether it takes churn.
+    `noise`: what it may draw beside the start: nothing, fresh noise at a step, or the pieces of
+    one Brownian path.
     `unit_start`: a run starts from unit noise as the variance-preserving latent, as in the first
     release; otherwise from noise times the first sigma, as in k-diffusion.
     `starts_below`: img2img evaluates a noised image first one level below the one it was made at.
     `predictions`: what the model may predict.
-    `extra_evaluations`: of the U-Net once a run, beside the one that each step takes.
+    `evaluations`: of the U-Net at a step; a step to sigma 0 always takes one.
+    `extra_evaluations`: of the U-Net once a run, beside those of its steps.
     """
 
     name: str
@@ -47,11 +56,18 @@ class Sampler:
     aliases: tuple[str, ...] = ()
     schedule: str | None = None
     schedules: tuple[str, ...] | None = None
-    uses_eta: bool = False
+    eta: float | None = None
+    churn: bool = False
+    noise: Literal["none", "fresh", "path"] = "none"
     unit_start: bool = False
     starts_below: bool = False
     predictions: tuple[Prediction, ...] = ("eps", "v")
+    evaluations: int = 1
     extra_evaluations: int = 0
+
+    @property
+    def uses_eta(self) -> bool:
+        return self.eta is not None
 
 
 _SCHEDULES = (
@@ -60,6 +76,8 @@ _SCHEDULES = (
         label="LDM",
         help="every (1000 // steps)-th timestep from 1, as the first Stable Diffusion release",
         max_steps=MAX_LDM_STEPS,
+        ends_at_zero=False,
+        on_ldm_grid=True,
     ),
     Schedule(
         name="normal",
@@ -82,6 +100,7 @@ _SCHEDULES = (
         name="time_uniform",
         label="Time uniform",
         help="continuous time evenly spaced, as DPM-Solver's own code",
+        ends_at_zero=False,
     ),
 )
 
@@ -91,7 +110,8 @@ _SAMPLERS = (
         label="DDIM",
         help="deterministic at eta 0 (Song et al. 2020)",
         schedule="ldm",
-        uses_eta=True,
+        eta=0.0,
+        noise="fresh",
         unit_start=True,
         starts_below=True,
     ),
@@ -123,12 +143,16 @@ _SAMPLERS = (
         label="Euler",
         help="first order, no fresh noise (Karras et al. 2022)",
         aliases=("k_euler",),
+        churn=True,
+        noise="fresh",
     ),
     Sampler(
         name="euler_ancestral",
         label="Euler a",
         help="first order, fresh noise at each step",
         aliases=("euler_a", "k_euler_a", "k_euler_ancestral"),
+        eta=1.0,
+        noise="fresh",
     ),
     Sampler(
         name="dpmpp_2m",
@@ -142,6 +166,15 @@ SCHEDULES: Mapping[str, Schedule] = {entry.name: entry for entry in _SCHEDULES}
 SAMPLERS: Mapping[str, Sampler] = {entry.name: entry for entry in _SAMPLERS}
 
 _SHOWN = 40  # characters of a wrong name that a message repeats
+
+
+def evaluations(sampler: str, schedule: str, steps: int) -> int:
+    """How often a run of `steps` evaluates the U-Net; both names canonical."""
+    if steps == 0:
+        return 0
+    record = SAMPLERS[sampler]
+    shorter_end = record.evaluations - 1 if SCHEDULES[schedule].ends_at_zero else 0
+    return record.evaluations * steps - shorter_end + record.extra_evaluations
 
 
 def schedule_named(name: str) -> str:

@@ -23,7 +23,8 @@ def denoise(x: Tensor, sigma: Tensor) -> Tensor:
 
 
 def solve(name: str, x: Tensor, levels: Tensor, eta: float = 0.0) -> Tensor:
-    for step in SAMPLERS[name](denoise, x, levels, noise=Noise([77]).draw, eta=eta):
+    noise = Noise([77]).steps(name, x.shape[1:])
+    for step in SAMPLERS[name](denoise, x, levels, noise=noise, eta=eta):
         x = step.x
     return x
 

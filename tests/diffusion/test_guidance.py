@@ -5,7 +5,7 @@ import torch
 
 from darkroom.diffusion import schedule
 from darkroom.diffusion.denoiser import Denoiser
-from darkroom.diffusion.guidance import guided
+from darkroom.diffusion.guidance import Conditions, Follow, Part, guided
 from darkroom.diffusion.noise import Noise
 from tests.diffusion.oracles import ToyUNet
 
@@ -13,6 +13,11 @@ ALPHAS = schedule.alphas_cumprod()
 SIGMA = schedule.sigma_table(ALPHAS)[400]
 COND = torch.full((1, 3, 6), 0.7)
 UNCOND = torch.full((1, 3, 6), -0.4)
+
+
+def always(cond: torch.Tensor, uncond: torch.Tensor) -> Follow:
+    conditions = Conditions((Part(cond),), uncond)
+    return lambda _: conditions
 
 
 @pytest.fixture
@@ -27,7 +32,7 @@ def test_guidance_is_linear_and_takes_one_batch(x: torch.Tensor, scale: float, i
     unet = ToyUNet()
     denoiser = Denoiser(unet, ALPHAS, "v")
     cond, uncond = COND.expand(images, -1, -1), UNCOND.expand(images, -1, -1)
-    ours = guided(denoiser, cond, uncond, scale)(x, SIGMA)
+    ours = guided(denoiser, always(cond, uncond), scale)(x, SIGMA)
     assert unet.batches == [4]
     with_prompt = denoiser(x, SIGMA, COND)
     without = denoiser(x, SIGMA, UNCOND)
@@ -41,6 +46,6 @@ def test_where_one_half_is_enough_the_other_is_not_computed(
 ) -> None:
     unet = ToyUNet()
     denoiser = Denoiser(unet, ALPHAS, "eps")
-    ours = guided(denoiser, COND, UNCOND, scale)(x, SIGMA)
+    ours = guided(denoiser, always(COND, UNCOND), scale)(x, SIGMA)
     assert unet.batches == [2]
     assert torch.equal(ours, denoiser(x, SIGMA, only))

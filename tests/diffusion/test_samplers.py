@@ -1,7 +1,8 @@
 """Each sampler, step by step, against the published arithmetic and against diffusers."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from itertools import pairwise
 
 import diffusers
 import pytest
@@ -11,9 +12,9 @@ from torch import Tensor
 from darkroom import names
 from darkroom.diffusion import schedule
 from darkroom.diffusion.denoiser import Denoiser
-from darkroom.diffusion.guidance import guided
+from darkroom.diffusion.guidance import Conditions, Part, guided
 from darkroom.diffusion.noise import Noise
-from darkroom.diffusion.samplers import SAMPLERS, Steps
+from darkroom.diffusion.samplers import CALM, SAMPLERS, Churn, Steps
 from tests.diffusion import oracles
 from tests.diffusion.oracles import TABLES, ToyUNet, toy_denoise, toy_eps
 
@@ -47,14 +48,17 @@ def draws(images: int = 2) -> Iterator[Tensor]:
         yield source.draw((4, 3, 5)).double()
 
 
-def no_noise(shape: Sequence[int]) -> Tensor:
-    raise AssertionError(f"noise of shape {tuple(shape)} was drawn")
+def no_noise(sigma: float, sigma_next: float) -> Tensor:
+    raise AssertionError(f"noise was drawn between {sigma} and {sigma_next}")
 
 
-def run(name: str, x: Tensor, levels: Tensor, *, eta: float = 0.0, images: int = 2) -> list[Tensor]:
+def run(
+    name: str, x: Tensor, levels: Tensor, *, eta: float | None = None, churn: Churn = CALM
+) -> list[Tensor]:
     """x after each step; the steps are counted and the returned x is the last one."""
-    source = Noise(range(100, 100 + images))
-    steps = SAMPLERS[name](toy_denoise, x, levels, noise=source.draw, eta=eta)
+    noise = Noise(range(100, 102)).steps(name, (4, 3, 5))
+    eta = names.SAMPLERS[name].eta or 0.0 if eta is None else eta
+    steps = SAMPLERS[name](toy_denoise, x, levels, noise=noise, eta=eta, churn=churn)
     seen = []
     for i in range(len(levels) - 1):
         step = next(steps)
@@ -227,7 +231,8 @@ class TestAgainstDiffusers:
         y = start().float()
         alphas = schedule.alphas_cumprod(zero_terminal_snr=True)
         levels = schedule.sigmas("trailing", 20, alphas)
-        denoise = guided(Denoiser(unet, alphas, "v"), context, context, 1)
+        conditions = Conditions((Part(context),), context)
+        denoise = guided(Denoiser(unet, alphas, "v"), lambda _: conditions, 1)
         x = schedule.start_from_noise("ddim", levels, y)
         theirs = []
         with torch.no_grad():
@@ -255,7 +260,8 @@ def self_contained(name: str, seeds: list[int], levels: Tensor) -> Tensor:
     """A whole float32 run with start and step noise from the seeds alone, eta 1."""
     noise = Noise(seeds)
     x = noise.draw((4, 3, 5)) * float(levels[0])
-    for step in SAMPLERS[name](toy_denoise, x, levels, noise=noise.draw, eta=1.0):
+    steps = noise.steps(name, (4, 3, 5))
+    for step in SAMPLERS[name](toy_denoise, x, levels, noise=steps, eta=1.0):
         x = step.x
     assert x.dtype == torch.float32
     return x
@@ -274,18 +280,18 @@ def test_deterministic_samplers_draw_nothing_at_any_eta(name: str) -> None:
 
 
 @pytest.mark.parametrize(("table", "expected"), [("ldm", 10), ("to_zero", 4)])
-@pytest.mark.parametrize(("name", "eta"), [("ddim", 1.0), ("ddim", 0.1), ("euler_ancestral", 0.0)])
+@pytest.mark.parametrize(("name", "eta"), [("ddim", 1.0), ("ddim", 0.1), ("euler_ancestral", 1.0)])
 def test_noise_is_drawn_once_a_step_but_not_for_level_zero(
     table: str, expected: int, name: str, eta: float
 ) -> None:
-    shapes = []
+    between = []
 
-    def draw(shape: Sequence[int]) -> Tensor:
-        shapes.append(tuple(shape))
-        return torch.zeros(2, *shape)
+    def draw(sigma: float, sigma_next: float) -> Tensor:
+        between.append((sigma, sigma_next))
+        return torch.zeros(2, 4, 3, 5)
 
     list(SAMPLERS[name](toy_denoise, start(), levels_of(table), noise=draw, eta=eta))
-    assert shapes == [(4, 3, 5)] * expected
+    assert between == list(pairwise(TABLES[table]))[:expected]
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -299,7 +305,8 @@ def test_a_run_ends_when_it_is_closed_and_leaves_nothing_behind(name: str) -> No
 
     def begin() -> Steps:
         levels = levels_of("ldm")
-        return SAMPLERS[name](counted, start(), levels, noise=Noise([5, 6]).draw, eta=1.0)
+        noise = Noise([5, 6]).steps(name, (4, 3, 5))
+        return SAMPLERS[name](counted, start(), levels, noise=noise, eta=1.0)
 
     whole = [step.x for step in begin()]
     evaluations = 0

@@ -66,7 +66,7 @@ def develop(name: str, x: Tensor, levels: Tensor) -> tuple[Tensor, list[int]]:
         return denoiser(x, sigma, CONTEXT)
 
     with torch.no_grad():
-        for step in SAMPLERS[name](denoise, x, levels, noise=Noise([8, 9]).draw):
+        for step in SAMPLERS[name](denoise, x, levels, noise=Noise([8, 9]).steps(name, (4, 3, 5))):
             x = step.x
     for asked in unet.timesteps:
         assert asked == [int(asked[0])] * 2, "integers, the same for each image"

@@ -82,7 +82,9 @@ def resolve(
         request=request,
         sampler=sampler,
         schedule=schedule,
-        steps=len(ldm_timesteps(requested)) if schedule == "ldm" else requested,
+        steps=(
+            len(ldm_timesteps(requested)) if names.SCHEDULES[schedule].on_ldm_grid else requested
+        ),
         requested_steps=requested,
         guidance=_guidance(_first(request.guidance, spec.defaults.guidance, GUIDANCE)),
         eta=_eta(request.eta, sampler),
@@ -247,7 +249,7 @@ def _guidance(value: float) -> float:
 
 def _eta(value: float | None, sampler: str) -> float:
     if value is None:
-        return ETA
+        return _first(names.SAMPLERS[sampler].eta, ETA)
     eta = _real("Eta", value, 0.0, 1.0, "0 draws no fresh noise")
     if eta != 0 and not names.SAMPLERS[sampler].uses_eta:
         takers = ", ".join(name for name, record in names.SAMPLERS.items() if record.uses_eta)

@@ -20,7 +20,7 @@ from darkroom.contracts import (
 )
 from darkroom.diffusion import schedule
 from darkroom.diffusion.denoiser import Denoiser
-from darkroom.diffusion.guidance import guided
+from darkroom.diffusion.guidance import Conditions, Part, guided
 from darkroom.diffusion.noise import Noise
 from darkroom.diffusion.samplers import SAMPLERS, Denoise
 from darkroom.errors import DarkroomError
@@ -99,7 +99,8 @@ class Studio:
             schedule.interpolation(self.resolved.schedule),
         )
         cond, uncond = self._embed(request.prompt), self._embed(request.negative)
-        return guided(denoiser, cond, uncond, self.resolved.guidance)
+        conditions = Conditions((Part(cond),), uncond)
+        return guided(denoiser, lambda _: conditions, self.resolved.guidance)
 
     def sample(
         self, batch: Batch, denoise: Denoise, x: Tensor, levels: Tensor, noise: Noise
@@ -107,7 +108,11 @@ class Studio:
         """Run the sampler from x [B, C, h, w] at `levels[0]`; returns the scaled latents."""
         sampler = SAMPLERS[self.resolved.sampler]
         steps = sampler(
-            denoise, x.to(self.plan.device), levels, noise=noise.draw, eta=self.resolved.eta
+            denoise,
+            x.to(self.plan.device),
+            levels,
+            noise=noise.steps(self.resolved.sampler, self.latent_shape),
+            eta=self.resolved.eta,
         )
         while True:
             try:
