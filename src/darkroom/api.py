@@ -14,7 +14,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
 
-from darkroom.contracts import Event, ImageDone, Precision, Prediction, Recipe, Request
+from darkroom.contracts import (
+    Enlarger,
+    Event,
+    ImageDone,
+    NoiseSource,
+    Precision,
+    Prediction,
+    PromptSyntax,
+    Recipe,
+    Request,
+    Tiling,
+)
 from darkroom.errors import DarkroomError
 from darkroom.images import io as files
 from darkroom.tasks import finish
@@ -27,24 +38,59 @@ if TYPE_CHECKING:
 class Wishes(TypedDict, total=False):
     """What may be said about any image.  What is not said, the model and the sampler decide.
 
-    `negative`: what the image shall not show.  `steps`: 1 … 1000.  `sampler`, `schedule`: by the
-    names of `darkroom.names`, or as other programs write them (`"DPM++ 2M Karras"`).  `guidance`:
-    how strongly the prompt pulls, -100 … 100; 1 is without guidance.  `eta`: the share of fresh
-    noise of `ddim`, 0 … 1.  `width`, `height`: pixels, multiples of 8.  `seed`: that of the first
-    image, 0 … 2⁶³ - 1, the k-th after it has `seed + k`; random where it is not said.  `count`:
-    images; `batch` of them at once, which changes speed and memory and no image.  `watermark`:
-    the invisible one, for images of at least 256 x 256 pixels' area.
+    `negative`: what the image shall not show.  `prompt_syntax`: how both prompts are read, `a1111`
+    (where it is not said), `comfyui`, `invokeai`, `basujindal` or `plain`.  `clip_skip`: 1 takes
+    the text encoder's last layer, 2 the one before.
+
+    `steps`: 1 … 1000.  `sampler`, `schedule`: by the names of `darkroom.names`, or as other
+    programs write them (`"DPM++ 2M Karras"`).  `guidance`: how strongly the prompt pulls, -100 …
+    100; 1 is without guidance.  `guidance_start`, `guidance_end`: the part of the schedule in which
+    it acts, 0 … 1.  `rescale`: how far it keeps the contrast of the unguided image, 0 … 1.  `eta`:
+    the share of fresh noise in each step, 0 … 1.  `churn`: fresh noise before each step, 0 … 100,
+    between the sigmas `churn_start` and `churn_end`.  `noise_scale`: of all fresh noise, 0 … 2.
+
+    `width`, `height`: pixels, multiples of 8.  `seed`: that of the first image, 0 … 2⁶³ - 1, the
+    k-th after it has `seed + k`; random where it is not said.  `variation_strength`: how far the
+    start is turned towards another seed's, 0 … 1; then all images have one `seed`, and the k-th
+    after the first has `variation_seed + k`.  `noise`: drawn by torch on the `cpu`, or as on an
+    NVIDIA card (`nv`).  `seed_offset`: added to the seeds of the noise of the steps.  `tiling`:
+    `x`, `y` or `both`, where the image shall continue at its other edge.
+
+    `hires`: how many times larger than `width` x `height` the image becomes in a second pass, 1 …
+    4, of `hires_steps` steps from the noise level that `hires_strength` says, 0 … 1;
+    `hires_enlarger` before it: `lanczos`, of pixels, or `latent`.
+
+    `count`: images; `batch` of them at once, which changes speed and memory and no image.
+    `watermark`: the invisible one, for images of at least 256 x 256 pixels' area.
     """
 
     negative: str
+    prompt_syntax: PromptSyntax
+    clip_skip: int
     steps: int
     sampler: str
     schedule: str
     guidance: float
+    guidance_start: float
+    guidance_end: float
+    rescale: float
     eta: float
+    churn: float
+    churn_start: float
+    churn_end: float
+    noise_scale: float
     width: int
     height: int
     seed: int
+    variation_seed: int
+    variation_strength: float
+    noise: NoiseSource
+    seed_offset: int
+    tiling: Tiling
+    hires: float
+    hires_strength: float
+    hires_steps: int
+    hires_enlarger: Enlarger
     count: int
     batch: int
     watermark: bool

@@ -31,13 +31,16 @@ class Request:
     where the file holds both.
 
     `rescale`: how far guidance keeps the contrast of the unguided image, 0 … 1.  `guidance_start`,
-    `guidance_end`: the part of the steps in which guidance acts, 0 … 1.  `churn` (with the sigmas
-    `churn_start` … `churn_end` between which it acts, and `noise_scale`): fresh noise for samplers
-    that take it (Karras et al. 2022, algorithm 2).  `clip_skip`: 1 takes the text encoder's last
-    layer, 2 the one before.  `variation_seed`, `variation_strength`: the start noise is turned
-    so far towards that of another seed.  `seed_offset` is added to the seeds of the noise of the
-    steps.  `tiling`: directions in which the image continues at its other edge.  `hires`: the
-    image is enlarged by so much and refined with `hires_strength` and `hires_steps`.
+    `guidance_end`: the part of the schedule in which guidance acts, 0 … 1.  `churn` (with the
+    sigmas `churn_start` … `churn_end` between which it acts, and `noise_scale`): fresh noise for
+    samplers that take it (Karras et al. 2022, algorithm 2).  `clip_skip`: 1 takes the text
+    encoder's last layer, 2 the one before.
+
+    `variation_strength` turns the start noise that far towards that of `variation_seed`; image k
+    then has the same `seed` and `variation_seed + k`.  `seed_offset` is added to the seeds of the
+    noise of the steps.  `tiling`: directions in which the image continues at its other edge.
+    `hires`: the image, made at `width` x `height`, is enlarged by so much and refined: a second
+    run of `hires_steps` steps from the noise level that `hires_strength` says.
     """
 
     task: Task = "txt2img"
@@ -84,32 +87,78 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resolved:
-    """A Request in which nothing is left unsaid.
+class Pass:
+    """One run of the sampler: the only one, or, of a large image, the first or the second.
 
-    `steps` is the count of the whole schedule, of which `ldm` may hold more than were asked for;
-    how many of them img2img runs stands in the Plan.
-    `width` and `height` are the image's; `canvas_width` and `canvas_height` are what the U-Net
-    sees, rounded up to the multiple that it needs.  Sizes in pixels.
+    `width` and `height` are the picture's; `canvas_width` and `canvas_height` are what the U-Net
+    sees, rounded up to the multiple that it needs.  Sizes in pixels.  `steps` is the count of the
+    whole schedule, of which `ldm` may hold more than the `requested_steps`; `runs`: the last of
+    them that are run, all where it starts from noise.
     """
 
-    request: Request
-    sampler: str
-    schedule: str
-    steps: int
-    requested_steps: int
-    guidance: float
-    eta: float
-    strength: float
     width: int
     height: int
     canvas_width: int
     canvas_height: int
+    steps: int
+    requested_steps: int
+    runs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hires:
+    """Between the first pass and the second: enlarged by `factor`, noised as `strength` says."""
+
+    factor: float
+    strength: float
+    enlarger: Enlarger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """A Request in which nothing is left unsaid.
+
+    `passes`: one, or two where there is `hires`.  `churn_end` may be infinite.  `variation_seed`:
+    that of the first image, None where nothing varies; all images have the same `seed` then.
+    """
+
+    request: Request
+    passes: tuple[Pass, ...]
+    sampler: str
+    schedule: str
+    guidance: float
+    rescale: float
+    guidance_start: float
+    guidance_end: float
+    eta: float
+    churn: float
+    churn_start: float
+    churn_end: float
+    noise_scale: float
+    prompt_syntax: PromptSyntax
+    clip_skip: int
+    strength: float
     seed: int
+    variation_seed: int | None
+    variation_strength: float
+    seed_offset: int
+    noise: NoiseSource
+    tiling: Tiling
+    hires: Hires | None
     count: int
     batch: int
     prediction: Prediction
     watermark: bytes | None
+
+    @property
+    def width(self) -> int:
+        """Of the finished image, in pixels."""
+        return self.passes[-1].width
+
+    @property
+    def height(self) -> int:
+        """Of the finished image, in pixels."""
+        return self.passes[-1].height
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,7 +311,8 @@ class Plan:
 
     `batch`: images at once.  `rows`: of the U-Net's batch at once, twice as many where guidance
     weighs two prompts, but 1 where memory is short.  `steps`: those that run for each image.
-    `threads`: of the CPU; a small network is quickest on one.
+    `evaluations`: rows that the U-Net computes for all images.  `threads`: of the CPU; a small
+    network is quickest on one.
     """
 
     device: str
@@ -272,6 +322,7 @@ class Plan:
     batch: int
     rows: int
     steps: int
+    evaluations: int
     threads: int
     weight_bytes: int
     peak_bytes: int
@@ -292,9 +343,13 @@ class Raster:
 class Recipe:
     """Everything needed to make one image again.  No local path stands in it.
 
-    `seed` is that of this very image; `sha256` values are lower-case hex.  `steps`: of the whole
-    schedule, whatever part of it `strength` left; `requested_steps`: those asked for, where the
-    `ldm` grid holds another count, else None.  `ema`: made with the file's moving averages.
+    `seed` is that of this very image, `variation_seed` too; `sha256` values are lower-case hex.
+    `steps`: of the whole schedule, whatever part of it `strength` left; `requested_steps`: those
+    asked for, where the `ldm` grid holds another count, else None.  `ema`: made with the file's
+    moving averages.  `width`, `height`: of the first pass, which `hires` enlarged.  `churn_end`:
+    None for no end.
+
+    A field with a default is absent in recipes older than itself; its default is what they meant.
     """
 
     task: Task
@@ -321,6 +376,24 @@ class Recipe:
     versions: Mapping[str, str]
     requested_steps: int | None = None
     ema: bool = False
+    rescale: float = 0.0
+    guidance_start: float = 0.0
+    guidance_end: float = 1.0
+    churn: float = 0.0
+    churn_start: float = 0.0
+    churn_end: float | None = None
+    noise_scale: float = 1.0
+    prompt_syntax: PromptSyntax = "plain"
+    clip_skip: int = 1
+    variation_seed: int | None = None
+    variation_strength: float = 0.0
+    noise: NoiseSource = "cpu"
+    seed_offset: int = 0
+    tiling: Tiling = "none"
+    hires: float | None = None
+    hires_strength: float | None = None
+    hires_steps: int | None = None
+    hires_enlarger: Enlarger | None = None
     version: int = RECIPE_VERSION
 
 

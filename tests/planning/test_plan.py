@@ -267,7 +267,7 @@ def test_img2img_runs_the_steps_that_are_announced(
 ) -> None:
     wishes: dict[str, Any] = {"task": "img2img", "image": b"x", "strength": strength}
     resolved = resolve(Request(**wishes, sampler=sampler, steps=steps), V1)
-    levels = sigmas(resolved.schedule, resolved.requested_steps, alphas_cumprod())
+    levels = sigmas(resolved.schedule, resolved.passes[0].requested_steps, alphas_cumprod())
     one = torch.zeros(1, 1, 1, 1)
     got = plan(resolved, V1, LAPTOP)
     _, run = start_from_image(sampler, levels, got.steps, one, one)

@@ -1,5 +1,6 @@
 """What is not said, and what cannot be meant."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkroom.contracts import ModelDefaults, ModelSpec, Request, Resolved
+from darkroom.contracts import ModelDefaults, ModelSpec, Pass, Request, Resolved
 from darkroom.errors import RequestError
 from darkroom.planning.resolve import resolve
 from tests.planning.specs import SMALL, V1
@@ -36,8 +37,21 @@ def refusal(spec: ModelSpec = V1, size: tuple[int, int] | None = None, **wishes:
 def test_the_house_defaults() -> None:
     got = made()
     assert (got.sampler, got.schedule) == ("dpmpp_2m", "karras")
-    assert (got.steps, got.requested_steps, got.guidance, got.eta) == (20, 20, 7.5, 0.0)
-    assert (got.width, got.height, got.canvas_width, got.canvas_height) == (512, 512, 512, 512)
+    assert (got.guidance, got.eta, got.rescale) == (7.5, 0.0, 0.0)
+    assert (got.guidance_start, got.guidance_end) == (0.0, 1.0)
+    assert (got.churn, got.churn_start, got.churn_end, got.noise_scale) == (0, 0, math.inf, 1)
+    assert (got.prompt_syntax, got.clip_skip, got.noise, got.tiling) == ("a1111", 1, "cpu", "none")
+    assert (got.variation_strength, got.seed_offset, got.hires) == (0.0, 0, None)
+    whole = Pass(
+        width=512,
+        height=512,
+        canvas_width=512,
+        canvas_height=512,
+        steps=20,
+        requested_steps=20,
+        runs=20,
+    )
+    assert got.passes == (whole,)
     assert (got.seed, got.count, got.batch, got.strength) == (7, 1, 1, 1.0)
     assert (got.prediction, got.watermark) == ("eps", b"StableDiffusionV1")
 
@@ -64,10 +78,10 @@ def test_the_model_says_what_the_user_does_not() -> None:
         height=320,
     )
     got = made(replace(V1, defaults=defaults))
-    assert (got.sampler, got.schedule, got.steps) == ("euler_ancestral", "normal", 8)
+    assert (got.sampler, got.schedule, got.passes[0].steps) == ("euler_ancestral", "normal", 8)
     assert (got.guidance, got.width, got.height) == (0.0, 256, 320)
     got = made(replace(V1, defaults=defaults), steps=3, guidance=2.0, width=512, sampler="ddim")
-    assert (got.sampler, got.schedule, got.steps) == ("ddim", "ldm", 3)
+    assert (got.sampler, got.schedule, got.passes[0].steps) == ("ddim", "ldm", 3)
     assert (got.guidance, got.width, got.height) == (2.0, 512, 320)
 
 
@@ -120,8 +134,8 @@ def test_where_the_schedule_comes_from(
 @pytest.mark.parametrize(("asked", "run"), [(1, 1), (10, 10), (15, 16), (50, 50), (499, 500)])
 def test_the_real_count_of_steps(asked: int, run: int) -> None:
     got = made(sampler="ddim", steps=asked)
-    assert (got.steps, got.requested_steps) == (run, asked)
-    assert made(steps=asked).steps == asked
+    assert (got.passes[0].steps, got.passes[0].requested_steps) == (run, asked)
+    assert made(steps=asked).passes[0].steps == asked
 
 
 @pytest.mark.parametrize(
@@ -239,7 +253,14 @@ def test_numbers_of_numpy_are_numbers() -> None:
         guidance=np.float32(7.5),
         count=np.int8(2),
     )
-    values = [got.steps, got.requested_steps, got.width, got.seed, got.guidance, got.count]
+    values = [
+        got.passes[0].steps,
+        got.passes[0].requested_steps,
+        got.width,
+        got.seed,
+        got.guidance,
+        got.count,
+    ]
     assert values == [5, 5, 64, 3, 7.5, 2]
     assert {type(value) for value in values} == {int, float}
     assert "NaN" in refusal(guidance=np.float32("nan"))
@@ -256,7 +277,11 @@ def test_the_model_bounds_the_size() -> None:
 )
 def test_the_canvas_is_what_the_unet_can_take(width: int, canvas: int) -> None:
     got = made(width=width, height=512)
-    assert (got.width, got.canvas_width, got.canvas_height) == (width, canvas, 512)
+    assert (got.width, got.passes[0].canvas_width, got.passes[0].canvas_height) == (
+        width,
+        canvas,
+        512,
+    )
 
 
 @pytest.mark.parametrize(
@@ -357,7 +382,11 @@ def test_every_request_is_resolved_or_refused(wishes: dict[str, Any], spec: Mode
         got = made(spec, **wishes)
     except RequestError:
         return
-    assert 1 <= got.requested_steps <= got.steps <= 1000
-    assert got.canvas_width % spec.multiple == got.canvas_height % spec.multiple == 0
+    assert 1 <= got.passes[0].requested_steps <= got.passes[0].steps <= 1000
+    assert (
+        got.passes[0].canvas_width % spec.multiple
+        == got.passes[0].canvas_height % spec.multiple
+        == 0
+    )
     assert 1 <= got.batch <= got.count
     assert 0 <= got.seed <= got.seed + got.count - 1 < 2**63

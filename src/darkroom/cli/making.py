@@ -66,13 +66,28 @@ def make(
                     preview = _shown(preview, event, resolved, progress)
 
 
+def size_of(resolved: Resolved) -> str:
+    """Width and height of the image; of a large one, those that it begins with as well."""
+    sizes = [f"{one.width} x {one.height}" for one in resolved.passes]
+    return " enlarged to ".join(sizes)
+
+
 def _headline(resolved: Resolved, plan: Plan) -> str:
-    first, last = resolved.seed, resolved.seed + resolved.count - 1
-    seeds = f"seed {first}" if first == last else f"seeds {first} to {last}"
-    return (
-        f"{resolved.width} x {resolved.height}, {seeds}, {plan.steps} steps of "
-        f"{resolved.sampler} on {resolved.schedule}, guidance {resolved.guidance:g}"
-    )
+    parts = [size_of(resolved), _seeds(resolved)]
+    parts.append(f"{plan.steps} steps of {resolved.sampler} on {resolved.schedule}")
+    parts.append(f"guidance {resolved.guidance:g}")
+    return ", ".join(parts)
+
+
+def _seeds(resolved: Resolved) -> str:
+    if resolved.variation_seed is None:
+        return _numbered("seed", resolved.seed, resolved.count)
+    others = _numbered("variation seed", resolved.variation_seed, resolved.count)
+    return f"seed {resolved.seed}, {resolved.variation_strength:g} of the way to {others}"
+
+
+def _numbered(what: str, first: int, count: int) -> str:
+    return f"{what} {first}" if count == 1 else f"{what}s {first} to {first + count - 1}"
 
 
 def _tell(event: Stepped, before: int, images: int, progress: Progress) -> None:

@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Sequence
 
 import typer
 
 from darkroom.checkpoints.tensors import size_text
-from darkroom.cli.making import engine_for
+from darkroom.cli.making import engine_for, size_of
 from darkroom.contracts import ModelSpec, Plan, Request, Resolved
 
 
@@ -27,7 +28,14 @@ def _object(resolved: Resolved, plan: Plan) -> dict[str, object]:
     settled = {
         field.name: getattr(resolved, field.name)
         for field in dataclasses.fields(resolved)
-        if field.name not in {"request", "watermark", "seed"}
+        if field.name not in {"request", "passes", "hires", "watermark", "seed", "variation_seed"}
+    }
+    settled |= {
+        "width": resolved.width,
+        "height": resolved.height,
+        "churn_end": None if resolved.churn_end == math.inf else resolved.churn_end,
+        "hires": None if resolved.hires is None else dataclasses.asdict(resolved.hires),
+        "passes": [dataclasses.asdict(one) for one in resolved.passes],
     }
     said = resolved.request
     about = {"task": said.task, "model": said.model, "prompt": said.prompt, "seed": said.seed}
@@ -42,7 +50,7 @@ def _lines(spec: ModelSpec, resolved: Resolved, plan: Plan) -> list[str]:
     rows = {
         "Prompt": request.prompt,
         "Model": f"{spec.name}, predicts {resolved.prediction}: {reason}",
-        "Images": f"{images} of {resolved.width} x {resolved.height} pixels{how}",
+        "Images": f"{images} of {size_of(resolved)} pixels{how}",
         "Sampling": f"{plan.steps} steps of {resolved.sampler} on {resolved.schedule}, "
         f"guidance {resolved.guidance:g}",
         "Device": f"{plan.device} ({plan.device_name}), {plan.engine}, {plan.precision}",

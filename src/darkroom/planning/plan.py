@@ -6,15 +6,15 @@ memory is within a third of the truth.
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from darkroom.contracts import Machine, ModelSpec, Plan, Precision, Resolved
+from darkroom.contracts import Machine, ModelSpec, Pass, Plan, Precision, Resolved
 from darkroom.errors import DarkroomError
-from darkroom.names import SAMPLERS
+from darkroom.names import SAMPLERS, evaluations
 from darkroom.planning.cost import Cost, decoder_cost, encoder_cost, text_cost, unet_cost
-from darkroom.planning.resolve import SIZE_MULTIPLE, round_up
-from darkroom.timesteps import steps_from_image
+from darkroom.planning.passes import SIZE_MULTIPLE, round_up
 
 ENGINE = "torch"
 
@@ -37,36 +37,76 @@ _EMULATION = 4  # a format that a device does not compute in costs about so many
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Run:
+    """What one pass asks of the networks, for one image.
+
+    `unet`: one row of the longest prompt.  `rows`: of the U-Net's batch that are computed at once.
+    `evaluations`: rows that it computes from the first step to the last, in so many `calls`, with
+    so many `flops`.
+    """
+
+    unet: Cost
+    rows: int
+    evaluations: int
+    calls: int
+    flops: int
+    decoder: Cost | None
+    encoder: Cost | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Work:
-    """What a request asks of each network, for one image or one prompt."""
+    """What a request asks of each network: the text encoder for each chunk of the prompts, the
+    others for each image, but for the encoder where all images begin with the same one.
+    """
 
     text: Cost
-    unet: Cost
-    decoder: Cost
-    encoder: Cost | None
-    rows: int  # of the U-Net's batch an image takes: two where guidance weighs two prompts
-    evaluations: int  # of the U-Net a batch of images
-    steps: int
+    chunks: int
+    runs: tuple[_Run, ...]
+    same_start: bool
+
+    @property
+    def rows(self) -> int:
+        return max(run.rows for run in self.runs)
+
+    @property
+    def step_flops(self) -> int:
+        """Of the U-Net for one image, in the dearest step."""
+        return max(run.rows * run.unet.flops for run in self.runs)
+
+    @property
+    def evaluations(self) -> int:
+        return sum(run.evaluations for run in self.runs)
 
 
-def plan(resolved: Resolved, spec: ModelSpec, machine: Machine, *, loaded: int = 0) -> Plan:
+def plan(
+    resolved: Resolved,
+    spec: ModelSpec,
+    machine: Machine,
+    *,
+    loaded: int = 0,
+    contexts: Sequence[int] | None = None,
+) -> Plan:
     """State device, precision, batch, memory and seconds.  Loads and runs nothing.
 
-    `loaded`: bytes of this model that the machine's free memory already lacks.  Seconds do not
-    include loading.
+    `loaded`: bytes of this model that the machine's free memory already lacks.  `contexts`: text
+    tokens that the U-Net sees, of the negative prompt and of each part of the prompt; where it is
+    not given, both are one chunk.  Seconds do not include loading.
 
     Raises:
         DarkroomError: it cannot fit; the message says what is needed and what is free.
     """
+    contexts = contexts or (spec.text_encoder.context_length,) * 2
     free = int((machine.memory_free + loaded) * (1 - _RESERVE))
-    work = _work(resolved, spec)
+    work = _work(resolved, spec, contexts)
     candidates = _precisions(resolved, work, machine)
     precision = next((p for p in candidates if _needs(work, spec, p) <= free), None)
     if precision is None:
-        raise _too_large(resolved, spec, machine, min(candidates, key=_BYTES.__getitem__), free)
+        narrowest = min(candidates, key=_BYTES.__getitem__)
+        raise _too_large(resolved, spec, machine, narrowest, free, contexts)
     speed, emulated = _speed(machine, precision)
     threads = machine.cores
-    if machine.device == "cpu" and work.unet.flops < _WORTH_SHARING:
+    if machine.device == "cpu" and work.runs[0].unet.flops < _WORTH_SHARING:
         threads, speed = 1, speed / machine.cores
     batch = _batch(resolved, work, spec, precision, free, speed)
     rows = batch * work.rows
@@ -79,7 +119,8 @@ def plan(resolved: Resolved, spec: ModelSpec, machine: Machine, *, loaded: int =
         precision=precision,
         batch=batch,
         rows=rows,
-        steps=work.steps,
+        steps=sum(one.runs for one in resolved.passes),
+        evaluations=resolved.count * work.evaluations,
         threads=threads,
         weight_bytes=spec.parameters * _BYTES[precision],
         peak_bytes=_needs(work, spec, precision, rows),
@@ -88,30 +129,67 @@ def plan(resolved: Resolved, spec: ModelSpec, machine: Machine, *, loaded: int =
     )
 
 
-def _work(resolved: Resolved, spec: ModelSpec) -> _Work:
-    width, height = resolved.canvas_width, resolved.canvas_height
-    factor = spec.autoencoder.factor
-    tokens = spec.text_encoder.context_length
-    record = SAMPLERS[resolved.sampler]
-    steps = _steps(resolved)
-    from_image = resolved.request.task == "img2img"
+def _work(resolved: Resolved, spec: ModelSpec, contexts: Sequence[int]) -> _Work:
+    length = spec.text_encoder.context_length
     return _Work(
         text=text_cost(spec.text_encoder),
-        unet=unet_cost(spec.unet, height // factor, width // factor, tokens),
-        decoder=decoder_cost(spec.autoencoder, height, width),
-        encoder=encoder_cost(spec.autoencoder, height, width) if from_image else None,
-        rows=1 if resolved.guidance in {0, 1} else 2,
-        evaluations=steps + (record.extra_evaluations if steps else 0),
-        steps=steps,
+        chunks=sum(contexts) // length,
+        runs=tuple(_run(resolved, spec, contexts, index) for index in range(len(resolved.passes))),
+        same_start=resolved.request.task == "img2img",
     )
 
 
-def _steps(resolved: Resolved) -> int:
-    """The steps that run: img2img leaves out those above the level that it noises to."""
-    if resolved.request.task == "txt2img":
-        return resolved.steps
-    below = SAMPLERS[resolved.sampler].starts_below
-    return steps_from_image(resolved.strength, resolved.requested_steps, starts_below=below)
+def _run(resolved: Resolved, spec: ModelSpec, contexts: Sequence[int], index: int) -> _Run:
+    this, factor = resolved.passes[index], spec.autoencoder.factor
+    width, height = this.canvas_width, this.canvas_height
+    costs = {
+        tokens: unet_cost(spec.unet, height // factor, width // factor, tokens)
+        for tokens in set(contexts)
+    }
+    alone = _alone(resolved, contexts)
+    guided, plain = _evaluations(resolved, this)
+    seen = [(guided, Counter(contexts)), (plain, Counter(alone))]
+    if resolved.guidance in {0, 1} and len(alone) == 1:
+        seen = [(guided + plain, Counter(alone))]
+    last = index == len(resolved.passes) - 1
+    in_pixels = resolved.hires is not None and resolved.hires.enlarger == "lanczos"
+    decoded, encoded = last or in_pixels, in_pixels if index else resolved.request.image is not None
+    return _Run(
+        unet=costs[max(contexts)],
+        rows=max(max(rows.values()) for times, rows in seen if times) if this.runs else 1,
+        evaluations=sum(times * rows.total() for times, rows in seen),
+        calls=sum(times * len(rows) for times, rows in seen),
+        flops=sum(
+            times * count * costs[tokens].flops
+            for times, rows in seen
+            for tokens, count in rows.items()
+        ),
+        decoder=decoder_cost(spec.autoencoder, height, width) if decoded else None,
+        encoder=encoder_cost(spec.autoencoder, height, width) if encoded else None,
+    )
+
+
+def _alone(resolved: Resolved, contexts: Sequence[int]) -> Sequence[int]:
+    """The contexts that are seen where guidance does not act."""
+    if resolved.guidance == 0:
+        return contexts[:1]
+    return contexts[1:] if len(contexts) == 2 else contexts
+
+
+def _evaluations(resolved: Resolved, this: Pass) -> tuple[int, int]:
+    """How often the denoised image is asked for with guidance, and how often without.
+
+    Of samplers that look twice at a step, the second look is counted with the first.
+    """
+    every = evaluations(resolved.sampler, resolved.schedule, this.runs)
+    begin, end = (
+        round(part * this.steps) for part in (resolved.guidance_start, resolved.guidance_end)
+    )
+    guided = len(range(max(begin, this.steps - this.runs), end))
+    if guided == this.runs:
+        return every, 0
+    guided *= SAMPLERS[resolved.sampler].evaluations
+    return guided, every - guided
 
 
 def _precisions(resolved: Resolved, work: _Work, machine: Machine) -> Sequence[Precision]:
@@ -123,16 +201,17 @@ def _precisions(resolved: Resolved, work: _Work, machine: Machine) -> Sequence[P
     if resolved.request.precision is not None:
         return (resolved.request.precision,)
     order: tuple[Precision, ...] = ("fp16", "bf16", "fp32")
-    if work.rows * work.unet.flops < _WORTH_HALVING:
+    if work.step_flops < _WORTH_HALVING:
         order = ("fp32", "fp16", "bf16")
     return [precision for precision in order if precision in machine.speed]
 
 
 def _needs(work: _Work, spec: ModelSpec, precision: Precision, rows: int = 1) -> int:
     """Bytes at the fullest moment with so many rows of the U-Net's batch at once."""
-    moments = [_moment(work.text, 1), _moment(work.unet, rows), _moment(work.decoder, 1)]
-    if work.encoder is not None:
-        moments.append(_moment(work.encoder, 1))
+    moments = [_moment(work.text, 1)]
+    for run in work.runs:
+        moments.append(_moment(run.unet, rows))
+        moments += [_moment(cost, 1) for cost in (run.decoder, run.encoder) if cost is not None]
     return (spec.parameters + max(moments)) * _BYTES[precision]
 
 
@@ -153,7 +232,7 @@ def _batch(
     """Images at once: the user's word, or as many as keep a step short; no more than fit."""
     batch = resolved.batch
     if resolved.request.batch is None:
-        step = work.rows * work.unet.flops / (speed * _SHARE)
+        step = work.step_flops / (speed * _SHARE)
         batch = max(1, min(batch, int(_STEP_SECONDS / step)))
     while batch > 1 and _needs(work, spec, precision, batch * work.rows) > free:
         batch -= 1
@@ -162,19 +241,14 @@ def _batch(
 
 def _seconds(work: _Work, count: int, batch: int, speed: float) -> float:
     """Arithmetic by speed, and a little for each layer that is called."""
-    calls = [
-        (work.text, work.rows, work.rows),
-        (
-            work.unet,
-            count * work.rows * work.evaluations,
-            math.ceil(count / batch) * work.evaluations,
-        ),
-        (work.decoder, count, count),
-    ]
-    if work.encoder is not None:
-        calls.append((work.encoder, 1, 1))
-    flops = sum(cost.flops * rows for cost, rows, _ in calls)
-    kernels = sum(cost.kernels * evaluations for cost, _, evaluations in calls)
+    flops, kernels = work.chunks * work.text.flops, work.chunks * work.text.kernels
+    for run in work.runs:
+        flops += count * run.flops
+        kernels += math.ceil(count / batch) * run.calls * run.unet.kernels
+        for cost, times in (run.decoder, count), (run.encoder, 1 if work.same_start else count):
+            if cost is not None:
+                flops += times * cost.flops
+                kernels += times * cost.kernels
     return flops / (speed * _SHARE) + kernels * _SECONDS_A_KERNEL
 
 
@@ -191,16 +265,20 @@ def _notes(
         notes.append("At guidance 0 the prompt has no effect.")
     if resolved.guidance == 1 and resolved.request.negative:
         notes.append("At guidance 1 the negative prompt has no effect.")
-    if resolved.steps != resolved.requested_steps:
+    first, last = resolved.passes[0], resolved.passes[-1]
+    if first.steps != first.requested_steps:
         notes.append(
-            f"The schedule {resolved.schedule} has {resolved.steps} steps where "
-            f"{resolved.requested_steps} are asked for."
+            f"The schedule {resolved.schedule} has {first.steps} steps where "
+            f"{first.requested_steps} are asked for."
         )
-    if work.steps == 0:
-        notes.append("At this strength no step is left: the image is only encoded and decoded.")
-    size = resolved.width, resolved.height
-    canvas = resolved.canvas_width, resolved.canvas_height
-    if size != canvas:
+    if last.runs == 0:
+        notes.append(
+            "At this strength no step is left: the image is only encoded and decoded."
+            if resolved.hires is None
+            else "At this strength no step is left: the image is only enlarged."
+        )
+    canvas = last.canvas_width, last.canvas_height
+    if canvas != (last.width, last.height):
         notes.append(f"It is made at {canvas[0]} × {canvas[1]} and cropped.")
     if resolved.request.batch is not None and batch < resolved.batch:
         notes.append(f"Memory holds {batch} of the {resolved.batch} images asked for at once.")
@@ -212,36 +290,54 @@ def _notes(
 
 
 def _too_large(
-    resolved: Resolved, spec: ModelSpec, machine: Machine, precision: Precision, free: int
+    resolved: Resolved,
+    spec: ModelSpec,
+    machine: Machine,
+    precision: Precision,
+    free: int,
+    contexts: Sequence[int],
 ) -> DarkroomError:
     size = f"{resolved.width} × {resolved.height}"
-    needed = _gigabytes(_needs(_work(resolved, spec), spec, precision))
+    needed = _gigabytes(_needs(_work(resolved, spec, contexts), spec, precision))
     return DarkroomError(
         f"{size} needs {needed} of memory in {precision}, "
         f"and {machine.name} has {_gigabytes(free)} to spare.",
-        _way_out(resolved, spec, machine, precision, free),
+        _way_out(resolved, spec, machine, precision, free, contexts),
     )
 
 
 def _way_out(
-    resolved: Resolved, spec: ModelSpec, machine: Machine, precision: Precision, free: int
+    resolved: Resolved,
+    spec: ModelSpec,
+    machine: Machine,
+    precision: Precision,
+    free: int,
+    contexts: Sequence[int],
 ) -> str:
     """The largest size of this shape that fits, or what to do where none does."""
+    multiple = SIZE_MULTIPLE if resolved.tiling == "none" else spec.multiple
     for eighths in range(7, 0, -1):
-        width, height = (
-            max(SIZE_MULTIPLE, side * eighths // 8 // SIZE_MULTIPLE * SIZE_MULTIPLE)
-            for side in (resolved.width, resolved.height)
-        )
-        smaller = replace(
-            resolved,
-            canvas_width=round_up(width, spec.multiple),
-            canvas_height=round_up(height, spec.multiple),
-        )
-        if _needs(_work(smaller, spec), spec, precision) <= free:
-            return f"Ask for {width} × {height}, or close other programs."
+        passes = tuple(_shrunk(one, eighths, multiple, spec) for one in resolved.passes)
+        smaller = replace(resolved, passes=passes)
+        if _needs(_work(smaller, spec, contexts), spec, precision) <= free:
+            return f"Ask for {passes[0].width} × {passes[0].height}, or close other programs."
     if machine.device != "cpu":
         return "Close other programs, or use the CPU."
     return "Close other programs, or use a smaller model."
+
+
+def _shrunk(one: Pass, eighths: int, multiple: int, spec: ModelSpec) -> Pass:
+    width, height = (
+        max(multiple, side * eighths // 8 // multiple * multiple)
+        for side in (one.width, one.height)
+    )
+    return replace(
+        one,
+        width=width,
+        height=height,
+        canvas_width=round_up(width, spec.multiple),
+        canvas_height=round_up(height, spec.multiple),
+    )
 
 
 def _gigabytes(size: int) -> str:

@@ -1,6 +1,7 @@
 """The only way in which an image leaves: decoded, marked, with its recipe, then written."""
 
 import hashlib
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def finish(studio: Studio, batch: Batch, latents: Tensor) -> Iterator[Event]:
             index=batch.first + place,
             seed=seed,
             image=raster,
-            recipe=_recipe(studio, seed),
+            recipe=_recipe(studio, batch, place),
             private=resolved.request.private,
         )
 
@@ -68,26 +69,42 @@ def write(
     io.write_atomic(path, encode(done, chosen, private=private), overwrite=overwrite)
 
 
-def _recipe(studio: Studio, seed: int) -> Recipe:
+def _recipe(studio: Studio, batch: Batch, place: int) -> Recipe:
     """Everything needed to make this image again, and no path of this computer."""
     resolved, plan, spec = studio.resolved, studio.plan, studio.spec
-    request = resolved.request
-    image = request.image
+    request, size, hires = resolved.request, resolved.passes[0], resolved.hires
+    image, varied = request.image, bool(batch.variation_seeds)
     return Recipe(
         task=request.task,
         prompt=request.prompt,
         negative=request.negative,
-        seed=seed,
-        steps=resolved.steps,
-        requested_steps=(
-            None if resolved.steps == resolved.requested_steps else resolved.requested_steps
-        ),
+        prompt_syntax=resolved.prompt_syntax,
+        clip_skip=resolved.clip_skip,
+        seed=batch.seeds[place],
+        seed_offset=resolved.seed_offset,
+        variation_seed=batch.variation_seeds[place] if varied else None,
+        variation_strength=resolved.variation_strength,
+        noise=resolved.noise,
+        steps=size.steps,
+        requested_steps=None if size.steps == size.requested_steps else size.requested_steps,
         sampler=resolved.sampler,
         schedule=resolved.schedule,
         guidance=resolved.guidance,
+        guidance_start=resolved.guidance_start,
+        guidance_end=resolved.guidance_end,
+        rescale=resolved.rescale,
         eta=resolved.eta,
-        width=resolved.width,
-        height=resolved.height,
+        churn=resolved.churn,
+        churn_start=resolved.churn_start,
+        churn_end=None if resolved.churn_end == math.inf else resolved.churn_end,
+        noise_scale=resolved.noise_scale,
+        width=size.width,
+        height=size.height,
+        tiling=resolved.tiling,
+        hires=None if hires is None else hires.factor,
+        hires_strength=None if hires is None else hires.strength,
+        hires_steps=None if hires is None else resolved.passes[-1].runs or None,
+        hires_enlarger=None if hires is None else hires.enlarger,
         strength=None if image is None else resolved.strength,
         input_sha256=None if image is None else hashlib.sha256(image).hexdigest(),
         model=spec.name,

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 from darkroom.contracts import Event
-from darkroom.diffusion.noise import Noise
-from darkroom.diffusion.schedule import start_from_image
 from darkroom.images import io
 from darkroom.tasks.finish import finish
 from darkroom.tasks.pixels import to_tensor
+from darkroom.tasks.runs import Run
 from darkroom.tasks.studio import Studio
 
 
@@ -16,18 +15,11 @@ def img2img(studio: Studio, image: io.ReadImage) -> Iterator[Event]:
 
     It is resized to the size that was resolved and, where the U-Net needs more, its edge repeated.
     """
-    resolved = studio.resolved
-    denoise = yield from studio.condition()
-    pixels = io.fit(image.pixels, resolved.width, resolved.height)
-    latent = studio.encode(to_tensor(pixels, resolved.canvas_width, resolved.canvas_height))
+    yield from studio.remarks()
+    run = Run(studio)
+    size = run.size
+    pixels = io.fit(image.pixels, size.width, size.height)
+    latent = studio.encode(to_tensor(pixels, size.canvas_width, size.canvas_height))
     for batch in studio.batches():
-        noise = Noise(batch.seeds)
-        x, levels = start_from_image(
-            resolved.sampler,
-            studio.levels,
-            studio.plan.steps,
-            latent,
-            noise.draw(studio.latent_shape),
-        )
-        latents = yield from studio.sample(batch, denoise, x, levels, noise)
+        latents = yield from run.from_latent(batch, latent)
         yield from finish(studio, batch, latents)

@@ -30,5 +30,5 @@ def judge(request: Request, spec: ModelSpec) -> tuple[Resolved, io.ReadImage | N
     """
     image = None if request.image is None else io.read(request.image)
     size = None if image is None else (image.pixels.shape[1], image.pixels.shape[0])
-    seed = secrets.randbelow(_SEEDS)
-    return resolve(request, spec, seed=seed, input_size=size), image
+    seed, other = secrets.randbelow(_SEEDS), secrets.randbelow(_SEEDS)
+    return resolve(request, spec, seed=seed, variation_seed=other, input_size=size), image

@@ -38,8 +38,15 @@ def to_tensor(pixels: Pixels, width: int, height: int) -> Tensor:
 
 def previews(latents: Tensor, spec: ModelSpec, width: int, height: int) -> tuple[Raster, ...]:
     """Small pictures of scaled latents [B, C, h, w], a pixel a latent; sizes are the images'."""
-    *rows, offset = spec.preview or _V1_PREVIEW
+    *rows, offset = spec.preview or _usual_preview(spec.autoencoder.latent_channels)
     colours = torch.einsum("bchw,cr->brhw", latents.float().cpu(), torch.tensor(rows))
     colours += torch.tensor(offset)[:, None, None]
     factor = spec.autoencoder.factor
     return tuple(to_raster(image, width // factor, height // factor) for image in colours)
+
+
+def _usual_preview(channels: int) -> tuple[tuple[float, float, float], ...]:
+    """That of v1's four channels; of others the first, in grey, which shows at least shapes."""
+    if channels == len(_V1_PREVIEW) - 1:
+        return _V1_PREVIEW
+    return ((0.3, 0.3, 0.3), *((0.0, 0.0, 0.0),) * channels)

@@ -1,32 +1,22 @@
 """One loaded model at work on one request: what every task draws on."""
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from darkroom.checkpoints.load import Networks
 from darkroom.conditioning import prompt
-from darkroom.contracts import (
-    Event,
-    ModelSpec,
-    Noted,
-    Plan,
-    Precision,
-    Raster,
-    Resolved,
-    Stepped,
-)
+from darkroom.contracts import ModelSpec, Noted, Plan, Precision, Resolved, Tiling
 from darkroom.diffusion import schedule
 from darkroom.diffusion.denoiser import Denoiser
 from darkroom.diffusion.guidance import Conditions, Part, guided
-from darkroom.diffusion.noise import Noise
-from darkroom.diffusion.samplers import SAMPLERS, Denoise
+from darkroom.diffusion.samplers import Denoise
 from darkroom.errors import DarkroomError
+from darkroom.models.tiling import tiled
 from darkroom.models.unet import UNet
 from darkroom.runtime.memory import Ladder
-from darkroom.tasks.pixels import previews
 from darkroom.text.tokenizer import Tokenizer
 
 _REMEMBERED = 64  # embeddings of prompts, at most 0.25 MB each
@@ -34,10 +24,14 @@ _REMEMBERED = 64  # embeddings of prompts, at most 0.25 MB each
 
 @dataclass(frozen=True)
 class Batch:
-    """Images `first …` of the request, made at once; one seed each."""
+    """Images `first …` of the request, made at once; one seed each.
+
+    `variation_seeds`: one each, or none.
+    """
 
     first: int
     seeds: tuple[int, ...]
+    variation_seeds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,71 +56,65 @@ class Studio:
         self.spec = spec
         self.resolved = resolved
         self.plan = plan
+        self.previews = previews
         self.alphas = schedule.alphas_cumprod(spec.zero_terminal_snr)
-        self.levels = schedule.sigmas(resolved.schedule, resolved.requested_steps, self.alphas)
         self._loaded = loaded
-        self._previews = previews
         self._notes: list[str] = []
-
-    @property
-    def latent_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of one image's latent."""
-        config = self.spec.autoencoder
-        return (
-            config.latent_channels,
-            self.resolved.canvas_height // config.factor,
-            self.resolved.canvas_width // config.factor,
-        )
+        self._unet = _GuardedUNet(loaded.networks.unet, plan, resolved.tiling, self._notes.append)
 
     def batches(self) -> Iterator[Batch]:
-        """The images of the request, `plan.batch` at once; image k has the seed `seed + k`."""
-        seed, count = self.resolved.seed, self.resolved.count
-        for first in range(0, count, self.plan.batch):
-            last = min(first + self.plan.batch, count)
-            yield Batch(first, tuple(range(seed + first, seed + last)))
+        """The images of the request, `plan.batch` at once.
 
-    def condition(self) -> Generator[Event, None, Denoise]:
-        """Read the prompts; returns `denoise(x, sigma)` that follows them."""
+        Image k has the seed `seed + k`; of a seed's variations, it has `variation_seed + k`.
+        """
+        resolved = self.resolved
+        for first in range(0, resolved.count, self.plan.batch):
+            places = range(first, min(first + self.plan.batch, resolved.count))
+            if resolved.variation_seed is None:
+                yield Batch(first, tuple(resolved.seed + k for k in places))
+            else:
+                others = tuple(resolved.variation_seed + k for k in places)
+                yield Batch(first, (resolved.seed,) * len(others), others)
+
+    def remarks(self) -> Iterator[Noted]:
+        """What is to be said about the prompts."""
         request, tokenizer = self.resolved.request, self._loaded.tokenizer
         for text, what in (request.prompt, "prompt"), (request.negative, "negative prompt"):
             self._notes += prompt.remarks(text, what, self.spec, tokenizer)
         yield from self.notes()
-        unet = _GuardedUNet(self._loaded.networks.unet, self.plan, self._notes.append)
-        denoiser = Denoiser(
-            unet,
-            self.alphas,
-            self.resolved.prediction,
-            schedule.interpolation(self.resolved.schedule),
-        )
-        cond, uncond = self._embed(request.prompt), self._embed(request.negative)
-        conditions = Conditions((Part(cond),), uncond)
-        return guided(denoiser, lambda _: conditions, self.resolved.guidance)
 
-    def sample(
-        self, batch: Batch, denoise: Denoise, x: Tensor, levels: Tensor, noise: Noise
-    ) -> Generator[Event, None, Tensor]:
-        """Run the sampler from x [B, C, h, w] at `levels[0]`; returns the scaled latents."""
-        sampler = SAMPLERS[self.resolved.sampler]
-        steps = sampler(
-            denoise,
-            x.to(self.plan.device),
-            levels,
-            noise=noise.steps(self.resolved.sampler, self.latent_shape),
-            eta=self.resolved.eta,
+    def denoise(self, interval: tuple[float, float] | None) -> Denoise:
+        """`denoise(x, sigma)` that follows the prompts.
+
+        `interval`: the highest and the lowest sigma at which guidance acts, None for all.
+        """
+        resolved = self.resolved
+        conditions = Conditions(
+            (Part(self._embed(resolved.request.prompt)),), self._embed(resolved.request.negative)
         )
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                return schedule.to_latent(end.value, levels)
-            yield from self.notes()
-            yield Stepped(
-                first=batch.first,
-                images=len(batch.seeds),
-                step=step.i + 1,
-                steps=len(levels) - 1,
-                previews=self._look(step.denoised) if self._previews else (),
+        denoiser = Denoiser(
+            self._unet,
+            self.alphas,
+            resolved.prediction,
+            schedule.interpolation(resolved.schedule),
+        )
+        return guided(
+            denoiser,
+            lambda _: conditions,
+            resolved.guidance,
+            rescale=resolved.rescale,
+            interval=interval,
+        )
+
+    def _embed(self, text: str) -> Tensor:
+        embeddings = self._loaded.embeddings
+        if text not in embeddings:
+            if len(embeddings) == _REMEMBERED:
+                embeddings.clear()
+            embeddings[text] = prompt.embed(
+                text, self._loaded.tokenizer, self._loaded.networks.text_encoder
             )
+        return embeddings[text]
 
     def encode(self, colours: Tensor) -> Tensor:
         """Colours [3, H, W] in [-1, 1] to the scaled latent [1, C, h, w]: float32, on the CPU."""
@@ -148,19 +136,6 @@ class Studio:
         while self._notes:
             yield Noted(message=self._notes.pop(0))
 
-    def _embed(self, text: str) -> Tensor:
-        embeddings = self._loaded.embeddings
-        if text not in embeddings:
-            if len(embeddings) == _REMEMBERED:
-                embeddings.clear()
-            embeddings[text] = prompt.embed(
-                text, self._loaded.tokenizer, self._loaded.networks.text_encoder
-            )
-        return embeddings[text]
-
-    def _look(self, latents: Tensor) -> tuple[Raster, ...]:
-        return previews(latents, self.spec, self.resolved.width, self.resolved.height)
-
     def _through(
         self, network: nn.Module, evaluate: Callable[[Tensor], Tensor], x: Tensor, work: str
     ) -> Tensor:
@@ -171,7 +146,8 @@ class Studio:
 
         def run(x: Tensor) -> Tensor:
             weight = next(network.parameters())
-            return evaluate(x.to(weight)).float().cpu()
+            with _continued(network, self.resolved.tiling):
+                return evaluate(x.to(weight)).float().cpu()
 
         ladder = Ladder(work, self._notes.append)
         out = ladder(run, x)
@@ -192,17 +168,24 @@ class _GuardedUNet(nn.Module):
     It refuses broken numbers.
     """
 
-    def __init__(self, unet: UNet, plan: Plan, note: Callable[[str], None]) -> None:
+    def __init__(self, unet: UNet, plan: Plan, tiling: Tiling, note: Callable[[str], None]) -> None:
         super().__init__()
         self.unet = unet
+        self.tiling = tiling
         self.precision = plan.precision
         self.ladder = Ladder("denoising", note, limit=plan.rows)
 
     def forward(self, x: Tensor, timestep: Tensor, context: Tensor) -> Tensor:
-        out = self.ladder(self.unet, x, timestep, context)
+        with _continued(self.unet, self.tiling):
+            out = self.ladder(self.unet, x, timestep, context)
         if not out.isfinite().all():
             raise _broken("denoising", self.precision)
         return out
+
+
+def _continued(network: nn.Module, tiling: Tiling) -> AbstractContextManager[None]:
+    """For one evaluation only: between two of them the network may serve another request."""
+    return nullcontext() if tiling == "none" else tiled(network, tiling)
 
 
 @contextmanager

@@ -3,18 +3,21 @@
 from collections.abc import Iterator
 
 from darkroom.contracts import Event
-from darkroom.diffusion.noise import Noise
-from darkroom.diffusion.schedule import start_from_noise
+from darkroom.tasks.enlarging import enlarged
 from darkroom.tasks.finish import finish
+from darkroom.tasks.runs import Run
 from darkroom.tasks.studio import Studio
 
 
 def txt2img(studio: Studio) -> Iterator[Event]:
-    """Noise is denoised towards the prompt, decoded and finished, batch after batch."""
-    denoise = yield from studio.condition()
+    """Noise is denoised towards the prompt, decoded and finished, batch after batch.
+
+    A large image is made in two passes: the second starts from what the first made, enlarged.
+    """
+    yield from studio.remarks()
+    run, *later = [Run(studio, index) for index in range(len(studio.resolved.passes))]
     for batch in studio.batches():
-        noise = Noise(batch.seeds)
-        first = noise.draw(studio.latent_shape)
-        x = start_from_noise(studio.resolved.sampler, studio.levels, first)
-        latents = yield from studio.sample(batch, denoise, x, studio.levels, noise)
+        latents = yield from run.from_noise(batch)
+        for refine in later:
+            latents = yield from refine.from_latent(batch, enlarged(studio, latents))
         yield from finish(studio, batch, latents)

@@ -1,0 +1,147 @@
+"""The runs of the sampler that a request asks for: how large the image is, and how many steps."""
+
+import math
+
+from darkroom import names
+from darkroom.contracts import Hires, ModelSpec, Pass, Request
+from darkroom.errors import RequestError
+from darkroom.planning import checks
+from darkroom.planning.checks import first
+from darkroom.timesteps import ldm_timesteps, steps_from_image
+
+STEPS = 20  # where neither the user nor the model says
+
+SIZE_MULTIPLE = 8
+# Beyond, a model repeats its subject, and attention grows with the fourth power of the side.
+MAX_TIMES_NATIVE = 8
+
+
+def passes(
+    request: Request,
+    spec: ModelSpec,
+    chosen: tuple[str, str],
+    *,
+    strength: float,
+    hires: Hires | None,
+    input_size: tuple[int, int] | None,
+) -> tuple[Pass, ...]:
+    """One pass, or two where there is `hires`, each with its size and its steps.
+
+    `chosen`: names of the sampler and the schedule.
+
+    Raises:
+        RequestError: there can be no such size, or not so many steps.
+    """
+    sampler, schedule = chosen
+    below = names.SAMPLERS[sampler].starts_below
+    most = names.SCHEDULES[schedule].max_steps
+    steps = checks.whole("Steps", first(request.steps, spec.defaults.steps, STEPS), 1, most)
+    size = _size(request, spec, input_size)
+    if request.task == "img2img":
+        left = steps_from_image(strength, steps, starts_below=below)
+        return (_pass(spec, size, schedule, steps, left),)
+    whole = _pass(spec, size, schedule, steps)
+    if hires is None:
+        return (whole,)
+    large = _enlarged(size, hires, request, spec)
+    usual = max(1, int(hires.strength * steps))  # levels as close together as in the first pass
+    left = checks.whole("Hires steps", first(request.hires_steps, usual), 1, most - below)
+    if hires.strength == 0:
+        return whole, _pass(spec, large, schedule, steps, 0)
+    # As A1111 does: so many steps are run, whatever the schedule that they are the end of.
+    asked = min(max(left + below, int(left / hires.strength)), most)
+    return whole, _pass(spec, large, schedule, asked, left)
+
+
+def _pass(
+    spec: ModelSpec, size: tuple[int, int], schedule: str, requested: int, runs: int | None = None
+) -> Pass:
+    """`runs`: the last steps that are run, None for all."""
+    steps = len(ldm_timesteps(requested)) if names.SCHEDULES[schedule].on_ldm_grid else requested
+    return Pass(
+        width=size[0],
+        height=size[1],
+        canvas_width=round_up(size[0], spec.multiple),
+        canvas_height=round_up(size[1], spec.multiple),
+        steps=steps,
+        requested_steps=requested,
+        runs=steps if runs is None else runs,
+    )
+
+
+def _size(request: Request, spec: ModelSpec, input_size: tuple[int, int] | None) -> tuple[int, int]:
+    """Width and height of the first pass's image in pixels.
+
+    An input image keeps its shape: within the model's native area, or beside the side that was
+    asked for.
+    """
+    native = spec.native_width, spec.native_height
+    largest = MAX_TIMES_NATIVE * max(native)
+    across, down = _multiples(request, spec)
+    width = _side("Width", request.width, largest, native[0], across)
+    height = _side("Height", request.height, largest, native[1], down)
+    if input_size is None:
+        return (
+            first(width, spec.defaults.width, native[0]),
+            first(height, spec.defaults.height, native[1]),
+        )
+    if width is not None:
+        scale = width / input_size[0]
+    elif height is not None:
+        scale = height / input_size[1]
+    else:
+        scale = math.sqrt(native[0] * native[1] / (input_size[0] * input_size[1]))
+
+    def fit(side: int, multiple: int) -> int:
+        return min(max(_nearest(side * scale, multiple), multiple), largest)
+
+    return first(width, fit(input_size[0], across)), first(height, fit(input_size[1], down))
+
+
+def _multiples(request: Request, spec: ModelSpec) -> tuple[int, int]:
+    """Of what width and height must be multiples: an image is not cropped where it continues."""
+    return (
+        spec.multiple if request.tiling in {"x", "both"} else SIZE_MULTIPLE,
+        spec.multiple if request.tiling in {"y", "both"} else SIZE_MULTIPLE,
+    )
+
+
+def _side(name: str, value: int | None, largest: int, native: int, multiple: int) -> int | None:
+    if value is None:
+        return None
+    value = checks.whole(name, value, SIZE_MULTIPLE, largest, f"the model was made for {native}")
+    if value % multiple:
+        needed = "" if multiple == SIZE_MULTIPLE else ", which tiling needs with this model"
+        below = value - value % multiple
+        nearest = f"{below} and {below + multiple}" if below else f"{multiple}"
+        raise RequestError(
+            f"{name} {value} is not a multiple of {multiple}{needed}.",
+            f"The nearest that work{'' if below else 's'} {'are' if below else 'is'} {nearest}.",
+        )
+    return value
+
+
+def _enlarged(
+    size: tuple[int, int], hires: Hires, request: Request, spec: ModelSpec
+) -> tuple[int, int]:
+    """The size of the second pass: the nearest that can be to `factor` times the first."""
+    largest = MAX_TIMES_NATIVE * max(spec.native_width, spec.native_height)
+    across, down = _multiples(request, spec)
+    width, height = _nearest(size[0] * hires.factor, across), _nearest(size[1] * hires.factor, down)
+    if max(width, height) > largest:
+        fits = math.floor(100 * largest / max(size)) / 100
+        raise RequestError(
+            f"Enlarged {hires.factor:g} times the image is {width} × {height}, "
+            f"and {largest} is the most for {spec.name}.",
+            f"The most that works is hires {fits:g}, or begin smaller.",
+        )
+    return width, height
+
+
+def _nearest(value: float, multiple: int) -> int:
+    return multiple * round(value / multiple)
+
+
+def round_up(value: int, multiple: int) -> int:
+    """The smallest multiple that is no smaller."""
+    return -(-value // multiple) * multiple
