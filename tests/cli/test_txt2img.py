@@ -207,7 +207,7 @@ def test_private_keeps_the_mark_and_nothing_else(make: Run) -> None:
     found = inspection.inspect_file(Path(file))
     assert found.mark is not None
     assert found.recipe is None
-    assert found.parameters is None
+    assert found.foreign is None
     assert b"secret" not in Path(file).read_bytes()
 
 

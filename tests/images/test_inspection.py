@@ -27,7 +27,7 @@ def png(image: Image.Image, **texts: str) -> bytes:
 def test_a_stranger_says_nothing() -> None:
     seen = inspection.inspect(png(Image.new("RGB", (30, 20))))
     assert (seen.format, seen.width, seen.height) == ("png", 30, 20)
-    assert (seen.recipe, seen.parameters, seen.mark) == (None, None, None)
+    assert (seen.recipe, seen.foreign, seen.mark) == (None, None, None)
     assert seen.watermarks == {}
     assert seen.notes == ()
 
@@ -51,8 +51,8 @@ def test_a_damaged_recipe_is_a_note() -> None:
     seen = inspection.inspect(png(Image.new("RGB", (1, 1)), darkroom="{", parameters="a cat"))
     assert seen.recipe is None
     assert seen.notes == ("The recipe is damaged: it is not JSON.",)
-    assert seen.parameters is not None
-    assert seen.parameters.prompt == "a cat"
+    assert seen.foreign is not None
+    assert seen.foreign.prompt == "a cat"
 
 
 def test_a_recipe_of_fifty_megabytes_is_refused() -> None:

@@ -14,6 +14,7 @@ from darkroom import names
 from darkroom.contracts import Raster, Recipe
 from darkroom.errors import ImageError, OutputError
 from darkroom.images import inspection, io, metadata, provenance
+from darkroom.images.foreign import a1111
 
 RECIPE = Recipe(
     task="txt2img",
@@ -81,9 +82,8 @@ def test_a_recipe_travels_in_every_format(recipe: Recipe, file_format: io.Format
     seen = inspection.inspect(io.encode(PIXEL, file_format, mark=MARK, recipe=recipe))
     assert seen.recipe == recipe
     assert seen.mark == MARK
-    assert seen.parameters is not None
-    assert seen.parameters.settings["Seed"] == str(recipe.seed)
-    assert seen.notes == ()
+    assert seen.foreign is not None
+    assert (seen.foreign.seed, seen.foreign.steps) == (recipe.seed, recipe.steps)
 
 
 @pytest.mark.parametrize("file_format", ["png", "jpeg", "webp"])
@@ -134,7 +134,7 @@ def test_the_parameters_text_letter_by_letter() -> None:
 @pytest.mark.parametrize("sampler", names.SAMPLERS)
 def test_other_programs_names_of_our_samplers_mean_ours(sampler: str, schedule: str) -> None:
     text = metadata.to_parameters(replace(RECIPE, sampler=sampler, schedule=schedule))
-    settings = metadata.from_parameters(text).settings
+    settings = a1111.split(text).settings
     assert names.sampler_named(settings["Sampler"]) == (sampler, None)
     assert names.schedule_named(settings["Schedule type"]) == schedule
 
@@ -143,8 +143,8 @@ def test_a_lone_surrogate_becomes_a_question_mark_in_text_and_stays_in_the_recip
     recipe = replace(RECIPE, prompt="a \ud800 b")
     seen = inspection.inspect(io.encode(PIXEL, mark=MARK, recipe=recipe))
     assert seen.recipe == recipe
-    assert seen.parameters is not None
-    assert seen.parameters.prompt == "a ? b"
+    assert seen.foreign is not None
+    assert seen.foreign.prompt == "a ? b"
 
 
 # The grammar as that program publishes it: the last line, searched with this pattern.
@@ -174,7 +174,7 @@ Version: v1.9.4"""
 
 
 def test_a_text_of_a1111_itself() -> None:
-    read = metadata.from_parameters(A1111)
+    read = a1111.split(A1111)
     assert read.prompt == "masterpiece, (cat:1.2)\nin two lines"
     assert read.negative == "lowres,\nbad hands"
     assert read.settings["Size"] == "512x768"
@@ -188,7 +188,7 @@ def test_an_image_of_a1111_itself() -> None:
     buffer = streams.BytesIO()
     Image.new("RGB", (8, 8)).save(buffer, "JPEG", exif=exif.tobytes())
     seen = inspection.inspect(buffer.getvalue())
-    assert seen.parameters == metadata.from_parameters(A1111)
+    assert seen.foreign == a1111.read(A1111)
     assert seen.recipe is None
     assert seen.mark is None
 
@@ -204,7 +204,7 @@ def test_an_image_of_a1111_itself() -> None:
     ],
 )
 def test_odd_texts(text: str, prompt: str, settings: dict[str, str]) -> None:
-    read = metadata.from_parameters(text)
+    read = a1111.split(text)
     assert (read.prompt, read.settings) == (prompt, settings)
 
 
@@ -212,12 +212,12 @@ def test_odd_texts(text: str, prompt: str, settings: dict[str, str]) -> None:
     "unit", ["a", " ", "aa: ", 'a: "', 'aa: "x,', "\\", "a:\\", '"', "\n", ","]
 )
 def test_a_long_hostile_text_is_read_in_linear_time(unit: str) -> None:
-    metadata.from_parameters(unit * (2**20 // len(unit)))
+    a1111.split(unit * (2**20 // len(unit)))
 
 
 @given(st.text())
 def test_any_text_can_be_taken_apart(text: str) -> None:
-    metadata.from_parameters(text)
+    a1111.split(text)
 
 
 def changed(**values: object) -> str:
@@ -306,4 +306,4 @@ def test_private_images_say_who_made_them_and_not_what_of(file_format: io.Format
         assert word not in data
     seen = inspection.inspect(data)
     assert seen.mark == MARK
-    assert (seen.recipe, seen.parameters) == (None, None)
+    assert (seen.recipe, seen.foreign) == (None, None)

@@ -43,9 +43,9 @@ def test_the_packet_is_rdf_with_the_published_names() -> None:
 def test_a_mark_goes_there_and_back() -> None:
     mark = provenance.new_mark("0.1.0", edited=True)
     assert provenance.from_xmp(provenance.to_xmp(mark)) == mark
-    assert provenance.recipe_in(provenance.to_xmp(mark)) is None
+    assert provenance.texts_in(provenance.to_xmp(mark)).recipe is None
     recipe = '{"prompt": "a < b & \\"c\\" ]]> \\u0000"}'
-    assert provenance.recipe_in(provenance.to_xmp(mark, recipe)) == recipe
+    assert provenance.texts_in(provenance.to_xmp(mark, recipe)).recipe == recipe
 
 
 def packet(inside: str, attributes: str = "") -> bytes:
@@ -89,7 +89,7 @@ BOMB = (
 )
 def test_a_packet_without_a_mark(data: bytes) -> None:
     assert provenance.from_xmp(data) is None
-    assert provenance.recipe_in(data) is None
+    assert provenance.texts_in(data).recipe is None
 
 
 @given(st.binary())

@@ -291,7 +291,7 @@ def test_every_image_of_every_format_and_size_is_marked(
     assert seen.mark.by_machine
     assert (seen.format, seen.width, seen.height) == (file_format, raster.width, raster.height)
     assert seen.recipe is None
-    assert seen.parameters is None
+    assert seen.foreign is None
     if file_format != "jpeg":
         assert io.from_array(io.read(data).pixels) == raster
 

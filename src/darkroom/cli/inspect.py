@@ -11,8 +11,13 @@ from darkroom.cli.failure import printable
 from darkroom.cli.flags import Debug, Json
 
 if TYPE_CHECKING:
+    from darkroom.contracts import Recipe
+    from darkroom.images.foreign.recipe import ForeignRecipe
     from darkroom.images.inspection import Inspection
     from darkroom.images.provenance import Mark
+
+# What a reader of recipes looks for first; the rest follows as it is written.
+_FIRST = ("prompt", "negative", "seed", "steps", "sampler", "schedule", "guidance", "strength")
 
 
 def inspect(
@@ -24,6 +29,8 @@ def inspect(
     debug: Debug = False,  # noqa: ARG001 (its callback does the work)
 ) -> None:
     """Show how an image was made: recipe, AI mark and invisible watermarks.
+
+    Recipes of AUTOMATIC1111, ComfyUI, InvokeAI, Easy Diffusion, SwarmUI and NovelAI are read too.
 
     Example: darkroom inspect hamster.png
     """
@@ -45,11 +52,14 @@ def _lines(found: "Inspection") -> Iterator[str]:
     if not found.watermarks:
         yield "Watermark: none, the image is too small to bear one"
     if found.recipe is not None:
-        versions = (f"{name} {version}" for name, version in found.recipe.versions.items())
-        yield from _section("Recipe", vars(found.recipe) | {"versions": ", ".join(versions)})
-    elif found.parameters is not None:
-        said = {"prompt": found.parameters.prompt, "negative": found.parameters.negative}
-        yield from _section("Parameters", said | dict(found.parameters.settings))
+        yield "Recipe:"
+        yield from _rows(_ours(found.recipe))
+    elif found.foreign is not None:
+        yield f"Recipe of {_program(found.foreign)}:"
+        yield from _rows(_theirs(found.foreign))
+        if found.foreign.rest:
+            yield "It also says:"
+            yield from _rows(found.foreign.rest)
     else:
         yield "Recipe: none"
     for note in found.notes:
@@ -70,8 +80,30 @@ def _beyond_chance(payload: str) -> float:
     return 0.5 + 2.5 / math.sqrt(8 * len(payload))
 
 
-def _section(title: str, values: Mapping[str, object]) -> Iterator[str]:
-    yield f"{title}:"
-    for name, value in values.items():
-        if value is not None and value is not False and value != "":
-            yield f"  {printable(name)}: {printable(value)}"
+def _program(recipe: "ForeignRecipe") -> str:
+    """The program's name, and what it calls itself where that is another."""
+    from darkroom.images.foreign.recipe import NAMES
+
+    name, itself = NAMES[recipe.tool], printable(recipe.software)
+    if not itself or itself.startswith(name):
+        return itself or name
+    return f"{name} ({itself})"
+
+
+def _ours(recipe: "Recipe") -> Mapping[str, object]:
+    versions = (f"{name} {version}" for name, version in recipe.versions.items())
+    return vars(recipe) | {"versions": ", ".join(versions)}
+
+
+def _theirs(recipe: "ForeignRecipe") -> Mapping[str, object]:
+    told = {"tool", "software", "rest"}
+    return {name: value for name, value in vars(recipe).items() if name not in told}
+
+
+def _rows(values: Mapping[str, object]) -> Iterator[str]:
+    """`  name: value` for all that is said."""
+    order = [name for name in _FIRST if name in values]
+    for name in order + [name for name in values if name not in _FIRST]:
+        value = values[name]
+        if value is not None and value is not False and value not in ("", "none"):
+            yield f"  {printable(name).replace('_', ' ')}: {printable(value)}"

@@ -3,6 +3,7 @@
 Ours is a JSON object under the key `darkroom`.  The other is the `parameters` text of the
 AUTOMATIC1111 web UI, which most galleries and tools of the field understand.  PNG carries both as
 text chunks; JPEG and WebP carry `parameters` in the EXIF user comment and ours in the XMP packet.
+What other programs write is read by `images.foreign`.
 """
 
 import json
@@ -10,9 +11,9 @@ import re
 import sys
 import types
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from PIL import Image, PngImagePlugin
@@ -21,34 +22,31 @@ from darkroom import names
 from darkroom.contracts import RECIPE_VERSION, Recipe
 from darkroom.errors import ImageError, OutputError
 from darkroom.images import provenance
+from darkroom.images.foreign.reading import COMMENT
 
 RECIPE_KEY = "darkroom"
 PARAMETERS_KEY = "parameters"
 _XMP_KEY = "XML:com.adobe.xmp"
 _EXIF_IFD = 0x8769
 _USER_COMMENT = 0x9286
+# Where ComfyUI puts its graphs in formats without text chunks: `prompt:{…}`.
+_EXIF_TEXTS = (0x010E, 0x010F, 0x0110)
+_EXIF_TEXT = re.compile(r"(prompt|workflow):(.*)", re.DOTALL | re.IGNORECASE)
 
 _MAX_TEXT = 2**20
 _JPEG_SEGMENT = 65_000  # a segment holds 65,533 bytes, its own header included
-_UNSAID: Mapping[str, object] = {"ema": False}  # what the oldest recipes do not say, and mean
 _DAMAGED_HINT = "The image itself may be fine; only its recipe cannot be used."
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parameters:
-    """An A1111 `parameters` text, taken apart.  `settings` as written: `{"Steps": "20", …}`."""
-
-    prompt: str
-    negative: str
-    settings: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Carried:
-    """What a file carries beside its pixels, unread: the two recipes and the XMP packet."""
+    """What a file carries beside its pixels, unread: our recipe, all other texts, the XMP packet.
+
+    `texts`: as `foreign.reading` takes them.
+    """
 
     recipe: str | None
-    parameters: str | None
+    texts: Mapping[str, str]
     xmp: bytes | None
 
 
@@ -73,8 +71,8 @@ def from_json(text: str) -> Recipe:
         raise ImageError("The recipe is damaged: it is not JSON.", _DAMAGED_HINT) from error
     if not isinstance(values, dict):
         raise ImageError("The recipe is damaged: it is not a JSON object.", _DAMAGED_HINT)
-    values = {**_UNSAID, **values}
     version = values.get("version")
+    values = _unsaid() | values if "version" in values else values
     if type(version) is int and version > RECIPE_VERSION:
         raise ImageError(
             f"The recipe is of version {version}, which is newer than this program.",
@@ -91,10 +89,8 @@ def from_json(text: str) -> Recipe:
             raise ImageError(
                 f"The recipe is damaged: the value of {name!r} is of another kind.", _DAMAGED_HINT
             )
-        if hint is float:
+        if type(values[name]) is int and float in {hint, *get_args(hint)}:
             values[name] = float(values[name])
-    if values["strength"] is not None:
-        values["strength"] = float(values["strength"])
     return Recipe(**values)
 
 
@@ -119,34 +115,6 @@ def to_parameters(recipe: Recipe) -> str:
     lines.append(", ".join(f"{key}: {_quoted(str(value))}" for key, value in settings.items()))
     # A lone surrogate, which JSON can carry, has no UTF-8.
     return "\n".join(lines).strip().encode("utf-8", "replace").decode("utf-8")
-
-
-# A setting's key is short; without that bound a long hostile line would take quadratic time.
-_SETTING = re.compile(r'(\w[\w \-/]{1,40}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
-_NEGATIVE = "Negative prompt:"
-
-
-def from_parameters(text: str) -> Parameters:
-    """Take an A1111 `parameters` text apart, by the rules of its own reader.
-
-    The last line counts as settings where it holds at least three; a longer text than a mebibyte
-    is cut.
-    """
-    lines = text[:_MAX_TEXT].strip().split("\n")
-    found = _SETTING.findall(lines[-1])
-    if len(found) >= 3:
-        lines.pop()
-    settings = {key: _unquoted(value) for key, value in found} if len(found) >= 3 else {}
-    prompt: list[str] = []
-    negative: list[str] = []
-    part = prompt
-    for line in map(str.strip, lines):
-        if line.startswith(_NEGATIVE):
-            part = negative
-        part.append(line.removeprefix(_NEGATIVE).strip() if part is negative else line)
-    return Parameters(
-        prompt="\n".join(prompt), negative="\n".join(negative).strip(), settings=settings
-    )
 
 
 def save_arguments(
@@ -180,23 +148,48 @@ def save_arguments(
 
 def carried(image: Image.Image) -> Carried:
     """The recipes and the XMP packet of an image that Pillow has opened and decoded."""
-    recipe, parameters, xmp = (image.info.get(key) for key in (RECIPE_KEY, PARAMETERS_KEY, "xmp"))
+    xmp = image.info.get("xmp")
     packet = xmp if isinstance(xmp, bytes) else None
-    if recipe is None and packet is not None:
-        recipe = provenance.recipe_in(packet)
-    if parameters is None:
-        parameters = _user_comment(image)
-    return Carried(recipe=recipe, parameters=parameters, xmp=packet)
+    beside = None if packet is None else provenance.texts_in(packet)
+    texts = dict(_exif_texts(image))
+    if beside is not None and beside.comment is not None:
+        texts.setdefault(COMMENT, beside.comment)
+    if image.format == "PNG":
+        texts |= {key: str(text) for key, text in image.info.items() if isinstance(text, str)}
+    recipe = texts.pop(RECIPE_KEY, None if beside is None else beside.recipe)
+    return Carried(recipe=recipe, texts=texts, xmp=packet)
 
 
-def _user_comment(image: Image.Image) -> str | None:
+def _exif_texts(image: Image.Image) -> Iterator[tuple[str, str]]:
     comment: object = None
+    plain: list[object] = []
     # Damaged EXIF data show in many ways.
     with suppress(Exception), warnings.catch_warnings(action="ignore"):
-        comment = image.getexif().get_ifd(_EXIF_IFD).get(_USER_COMMENT)
-    if not isinstance(comment, bytes) or not comment.startswith(b"UNICODE\0"):
-        return None
-    return comment[8:].decode("utf-16-be", "replace")
+        exif = image.getexif()
+        plain = [exif.get(tag) for tag in _EXIF_TEXTS]
+        comment = exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT)
+    for text in plain:
+        if isinstance(text, str) and (found := _EXIF_TEXT.match(text)):
+            yield found[1].lower(), found[2].rstrip("\0")
+    if isinstance(comment, bytes):
+        yield COMMENT, _decoded(comment)
+
+
+def _decoded(comment: bytes) -> str:
+    """An EXIF user comment: eight bytes name the encoding, which not every program heeds."""
+    code, text = comment[:8], comment[8:]
+    if code == b"UNICODE\0":
+        # Big-endian as a rule; where most second bytes are zero, it is Latin text the other way.
+        little = text[1::2].count(0) > text[::2].count(0)
+        return text.decode("utf-16-le" if little else "utf-16-be", "replace").lstrip("\ufeff")
+    if code in {b"ASCII\0\0\0", bytes(8)}:
+        comment = text
+    return comment.decode("utf-8", "replace").rstrip("\0 ")
+
+
+def _unsaid() -> dict[str, object]:
+    """What recipes do not say that are older than some field, and mean."""
+    return {entry.name: entry.default for entry in fields(Recipe) if entry.default is not MISSING}
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -237,10 +230,3 @@ def _number(value: float) -> str:
 
 def _quoted(value: str) -> str:
     return json.dumps(value, ensure_ascii=False) if re.search(r"[,:\n]", value) else value
-
-
-def _unquoted(value: str) -> str:
-    if value.startswith('"') and value.endswith('"'):
-        with suppress(ValueError):
-            return str(json.loads(value))
-    return value.strip()

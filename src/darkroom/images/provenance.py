@@ -14,6 +14,7 @@ _VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _XMP = "http://ns.adobe.com/xap/1.0/"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_EXIF = "http://ns.adobe.com/exif/1.0/"
 _DARKROOM = "urn:darkroom:xmp:1"
 
 GENERATED = "trainedAlgorithmicMedia"
@@ -93,21 +94,34 @@ def from_xmp(packet: bytes) -> Mark | None:
     )
 
 
-def recipe_in(packet: bytes) -> str | None:
-    """The recipe that `to_xmp` put into a packet."""
-    return _properties(packet).get(f"{_DARKROOM} recipe")
+@dataclass(frozen=True, kw_only=True)
+class Texts:
+    """What a packet carries beside the mark: our recipe, and the comment of other programs."""
+
+    recipe: str | None
+    comment: str | None
+
+
+def texts_in(packet: bytes) -> Texts:
+    """The recipe that `to_xmp` put into a packet, and EXIF's user comment."""
+    found = _properties(packet)
+    return Texts(recipe=found.get(f"{_DARKROOM} recipe"), comment=found.get(f"{_EXIF} UserComment"))
 
 
 def _properties(packet: bytes) -> dict[str, str]:
     """Simple properties by namespace and name, whether written as elements or as attributes.
 
-    Empty for damaged XML and for XML that defines entities, which a packet never needs.
+    Of a list the last entry counts.  Empty for damaged XML and for XML that defines entities,
+    which a packet never needs.
     """
     found: dict[str, str] = {}
     texts: list[str] = []
+    within: list[str] = []
 
     def start(name: str, attributes: dict[str, str]) -> None:
         texts.clear()
+        if not name.startswith(_RDF):
+            within.append(name)
         found.update(attributes)
         if resource := attributes.get(f"{_RDF} resource"):
             found[name] = resource
@@ -115,8 +129,10 @@ def _properties(packet: bytes) -> dict[str, str]:
     def end(name: str) -> None:
         text = "".join(texts).strip()
         texts.clear()
-        if text:
-            found[name] = text
+        if text and within:
+            found[within[-1]] = text
+        if not name.startswith(_RDF):
+            within.pop()
 
     def refuse(*_: object) -> None:
         raise ValueError("a packet with a document type")

@@ -78,6 +78,18 @@ def screen(data: bytes, name: str = "The image") -> tuple[str, int]:
     return kind, frames
 
 
+def keeps_pixels(data: bytes) -> bool:
+    """Whether a screened file gives every pixel back as it was, as PNG does and JPEG never."""
+    kind = _kind(data, "The image")
+    position = 12
+    while kind == "WEBP" and position + 8 <= len(data):
+        chunk, length = struct.unpack_from("<4sI", data, position)
+        if chunk in {b"VP8 ", b"VP8L"}:
+            return bool(chunk == b"VP8L")
+        position += 8 + length + length % 2
+    return kind in {"PNG", "BMP", "TIFF"}
+
+
 def check_bytes(size: int, name: str) -> None:
     """Raise ImageError for a file of more than `MAX_BYTES`."""
     if size > MAX_BYTES:
