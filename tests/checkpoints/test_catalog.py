@@ -54,7 +54,8 @@ def test_names_with_and_without_suffix() -> None:
     assert catalog.find("sd-v1-4.ckpt") == ckpt
     assert catalog.find("dream") == nested
     named = {model.name: model for model in catalog.installed() if model.name != catalog.MINI}
-    assert named.keys() == {"sd-v1-4", "dream"}
+    assert named.keys() == {"sd-v1-4", "sd-v1-4.ckpt", "dream"}
+    assert named["sd-v1-4.ckpt"].path == ckpt
     assert named["dream"].stored_bytes == len("dream.safetensors")
 
 

@@ -117,7 +117,7 @@ def test_no_file_no_folder_no_device(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="is a folder, not a model"):
         read_header(tmp_path)
     (tmp_path / "model_index.json").write_text("{}")
-    with pytest.raises(ModelError, match="layout of diffusers"):
+    with pytest.raises(ModelError, match="a folder of diffusers"):
         read_header(tmp_path)
     with pytest.raises(ModelError, match="There is no file"):
         read_header(Path("/dev/zero"))

@@ -4,12 +4,14 @@ import contextlib
 import difflib
 import hashlib
 import json
-import tempfile
+import os
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 from darkroom import paths
+from darkroom.checkpoints import folder, registry
 from darkroom.errors import ModelError
 
 MINI = "mini"
@@ -18,15 +20,16 @@ SUFFIXES = (".safetensors", ".ckpt")  # Where two files bear one name, the first
 
 @dataclass(frozen=True, kw_only=True)
 class Installed:
-    """A model that `find` knows by name; its file is not opened."""
+    """A model that `find` knows by name; it is not opened.  `path` is a file or a folder."""
 
     name: str
     path: Path
     stored_bytes: int
+    origin: Literal["darkroom", "models folder", "imported"] = "models folder"
 
 
 def find(name_or_path: str | Path) -> Path:
-    """The file of a model: `mini`, a path, or a name in the models folder (suffix optional).
+    """The file or folder of a model: `mini`, a path, or a name that `installed` lists.
 
     Raises ModelError that names the nearest installed models and how to get one.
     """
@@ -34,15 +37,23 @@ def find(name_or_path: str | Path) -> Path:
     if name == MINI:
         return _packaged()
     path = _as_path(name)
-    if path is not None and path.is_file():
+    if path is not None and (path.is_file() or folder.is_model(path)):
         return path
-    files = _installed_files()
-    for file in files:
-        if name in {file.stem, file.name}:
-            return file
+    models = installed()
+    for model in models:
+        if name == model.name:
+            return model.path
+    for model in models:
+        if name == model.path.name:
+            return model.path
+    if name in (gone := vanished()):
+        raise ModelError(
+            f"The model {name} was imported from {gone[name]}, and is not there any more.",
+            f"Bring it back, or forget it: darkroom models remove {name}",
+        )
     if path is not None:  # A folder, or a device: reading its header says what is wrong with it.
         return path
-    near = difflib.get_close_matches(name, {file.stem for file in files} | {MINI}, n=3)
+    near = difflib.get_close_matches(name, [model.name for model in models], n=3)
     meant = f" Did you mean {' or '.join(near)}?" if near else ""
     raise ModelError(
         f"There is no model {name[:200]!r}.{meant}",
@@ -52,25 +63,73 @@ def find(name_or_path: str | Path) -> Path:
 
 
 def installed() -> list[Installed]:
-    """Every model that has a name: Mini, then the models folder with its subfolders, by name."""
-    files: dict[str, Path] = {}
+    """Every model that has a name: Mini, the imported ones, then those in the models folder.
+
+    Where two bear one name, the second is called as its file, and the third after its place.
+    """
+    models: dict[str, Installed] = {}
+
+    def add(
+        name: str, path: Path, origin: Literal["darkroom", "models folder", "imported"]
+    ) -> None:
+        with contextlib.suppress(OSError, ModelError):  # It may have vanished, or be half a model.
+            size = sum(file.stat().st_size for file in weight_files(path))
+            models[name] = Installed(name=name, path=path, stored_bytes=size, origin=origin)
+
     if (mini := _mini()).is_file():
-        files[MINI] = mini
-    for path in _installed_files():
-        files.setdefault(path.stem, path)
-    models = []
-    for name, path in files.items():
-        with contextlib.suppress(OSError):  # It may have vanished since.
-            models.append(Installed(name=name, path=path, stored_bytes=path.stat().st_size))
-    return models
+        add(MINI, mini, "darkroom")
+    for name, path in _imported().items():
+        if _is_there(path):
+            add(name, path, "imported")
+    for path in in_folder(paths.models_folder()):
+        relative = path.relative_to(paths.models_folder()).as_posix()
+        names = folder.name_of(path), path.name, relative
+        add(next((name for name in names if name not in models), relative), path, "models folder")
+    return list(models.values())
+
+
+def vanished() -> dict[str, Path]:
+    """The imported models that are not where they were."""
+    return {name: path for name, path in _imported().items() if not _is_there(path)}
+
+
+def in_folder(top: Path) -> list[Path]:
+    """The files and folders below `top` that look like models, by name, the meant ones first.
+
+    What lies inside a model's folder is a part of it; links to folders are not followed.
+    """
+    found = []
+    for at, folders, files in os.walk(top):
+        here = Path(at)
+        found += [here / name for name in folders if folder.is_model(here / name)]
+        folders[:] = [name for name in folders if not folder.is_model(here / name)]
+        paths_here = (here / name for name in files)
+        found += [path for path in paths_here if path.suffix.lower() in SUFFIXES and path.is_file()]
+    return sorted(found, key=lambda path: (folder.name_of(path), _rank(path), path))
+
+
+def weight_files(path: Path) -> tuple[Path, ...]:
+    """The files that hold a model's weights.  Raises ModelError for a folder that lacks some."""
+    return folder.weight_files(path) if path.is_dir() else (path,)
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file as lower-case hex.
+    """The SHA-256 of a model as lower-case hex.
 
-    Remembered in the cache folder for as long as the file's size and time stay the same, because
-    a real checkpoint takes seconds to read.  Raises ModelError if the file cannot be read.
+    Of a folder it is that of the list which `sha256sum` prints of its weights in the order of
+    their names: for each file its hash, two spaces, its name within the folder, a newline.
+
+    Remembered in the cache folder for as long as a file's size and time stay the same, because
+    a real checkpoint takes seconds to read.  Raises ModelError if a file cannot be read.
     """
+    if not path.is_dir():
+        return _sha256(path)
+    files = sorted(weight_files(path), key=lambda file: file.relative_to(path).as_posix())
+    lines = [f"{_sha256(file)}  {file.relative_to(path).as_posix()}\n" for file in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
     try:
         status = path.stat()
         key = str(path.resolve())
@@ -114,17 +173,23 @@ def _as_path(name: str) -> Path | None:
     return None
 
 
-def _installed_files() -> list[Path]:
-    """The files in the models folder by name, those that are meant first before their twins."""
+def _imported() -> dict[str, Path]:
+    """The imported models; none where their list is damaged, of which `registry.read` tells."""
     try:
-        found = [path for path in paths.models_folder().rglob("*") if _is_model(path)]
-    except OSError:
-        return []
-    return sorted(found, key=lambda path: (path.stem, SUFFIXES.index(path.suffix.lower()), path))
+        return registry.read()
+    except ModelError:
+        return {}
 
 
-def _is_model(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.is_file()
+def _is_there(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return path.exists()
+    return False
+
+
+def _rank(path: Path) -> int:
+    suffix = path.suffix.lower()
+    return SUFFIXES.index(suffix) if suffix in SUFFIXES else len(SUFFIXES)
 
 
 def _cache_file() -> Path:
@@ -144,6 +209,9 @@ def _write_cache(cache: dict[str, object]) -> None:
     with contextlib.suppress(OSError):
         target = _cache_file()
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=target.parent, delete=False) as file:
-            json.dump(cache, file)
-        Path(file.name).replace(target)
+        draft = target.with_suffix(f".{os.getpid()}")
+        try:
+            draft.write_text(json.dumps(cache), "utf-8")
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from darkroom.checkpoints.layouts import AUTOENCODER, UNET
+from darkroom.checkpoints.layouts import AUTOENCODER, PART, UNET
 from darkroom.checkpoints.tensors import Header, TensorInfo, shown
 from darkroom.errors import ModelError
 
@@ -31,14 +31,53 @@ def refuse_other_families(header: Header, source: str) -> None:
     `source` is the file's name for the message.
     """
     tensors = header.tensors
+    if header.container == "folder":
+        _refuse_relatives(header, source)
+        return
     for family in FAMILIES:
         if family.recognise(tensors):
-            raise ModelError(f"{source} is {family.name}, which is not supported yet.", HINT)
+            raise _refusal(source, family.name)
     if not _starting(UNET)(tensors) or not _starting("cond_stage_model.transformer.")(tensors):
         first = shown(next(iter(tensors)))
         raise ModelError(
             f"{source} is no model that Darkroom knows: its first tensor is called {first}.", HINT
         )
+
+
+def refuse_other_folders(index: Mapping[str, object], source: str) -> None:
+    """Raises ModelError unless a `model_index.json` lists the parts of a Stable Diffusion 1 or 2.
+
+    `source` is the folder's name for the message.
+    """
+    parts = {name for name, value in index.items() if isinstance(value, list) and any(value)}
+    for marks, name in _FOLDERS:
+        if marks <= parts:
+            raise _refusal(source, name)
+    if not {"text_encoder", "unet", "vae"} <= parts:
+        kind = shown(str(index.get("_class_name", "of no known kind")))
+        raise _refusal(source, f"a folder of diffusers ({kind})")
+
+
+def _refuse_relatives(header: Header, source: str) -> None:
+    """Of the folders with the right parts, those whose networks are not those of the first one."""
+    tensors = header.tensors
+    first = tensors.get(f"{PART['unet']}conv_in.weight")
+    projection = tensors.get(f"{PART['unet']}mid_block.attentions.0.proj_in.weight")
+    channels = first.shape[1] if first is not None and len(first.shape) == 4 else 4
+    said = header.metadata.get("darkroom.text_encoder.activation")
+    linear = projection is not None and len(projection.shape) == 2
+    second = linear and said != "quick_gelu"
+    kinds = {5: "depth model", 7: "x4 upscaler", 9: "inpainting model"}
+    if second:
+        raise _refusal(source, f"a Stable Diffusion 2 {kinds.get(channels, 'model')}")
+    if channels == 9:
+        raise _refusal(source, "a Stable Diffusion 1 inpainting model")
+    if channels == 8:
+        raise _refusal(source, "an InstructPix2Pix model")
+
+
+def _refusal(source: str, family: str) -> ModelError:
+    return ModelError(f"{source} is {family}, which is not supported yet.", HINT)
 
 
 def _bare(name: str) -> str:
@@ -178,4 +217,15 @@ FAMILIES = (
         "a shrunken Stable Diffusion 1 model (such as tiny-sd)",
         _both(_starting(UNET), _without(f"{UNET}middle_block.1.")),
     ),
+)
+
+# Parts that only the folders of others list.
+_FOLDERS = (
+    ({"depth_estimator"}, "a Stable Diffusion 2 depth model"),
+    ({"low_res_scheduler"}, "a Stable Diffusion x4 upscaler"),
+    ({"image_normalizer"}, "a Stable unCLIP model"),
+    ({"controlnet"}, "a model with a ControlNet"),
+    ({"unet", "text_encoder", "text_encoder_2"}, "a Stable Diffusion XL model"),
+    ({"unet", "text_encoder_2"}, "a Stable Diffusion XL refiner"),
+    ({"transformer", "text_encoder_3"}, "a Stable Diffusion 3 model"),
 )

@@ -1,13 +1,9 @@
 """Weights in and out: strict, memory-mapped, safetensors for all that we write."""
 
-import json
 import math
-import mmap
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import torch
 from torch import Tensor
@@ -16,10 +12,11 @@ from torch.overrides import TorchFunctionMode
 from darkroom.checkpoints import layouts
 from darkroom.checkpoints.detect import hidden_sizes
 from darkroom.checkpoints.header import read_header
-from darkroom.checkpoints.layouts import Network, Row
-from darkroom.checkpoints.tensors import TensorInfo, contiguous
+from darkroom.checkpoints.layouts import Network
+from darkroom.checkpoints.weights import Weights
+from darkroom.checkpoints.writing import Entry, whole_file, write_safetensors
 from darkroom.contracts import ModelSpec, Precision
-from darkroom.errors import ModelError, OutputError
+from darkroom.errors import ModelError
 from darkroom.models.autoencoder import Autoencoder
 from darkroom.models.text_encoder import TextEncoder
 from darkroom.models.unet import UNet
@@ -29,15 +26,6 @@ DTYPES: dict[Precision, torch.dtype] = {
     "bf16": torch.bfloat16,
     "fp16": torch.float16,
 }
-_STORED = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-}
-_STORED_NAMES = {dtype: name for name, dtype in _STORED.items()}
-
-_ALIGNMENT = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,22 +51,14 @@ def load(
     or too large for `precision`.
     """
     header = read_header(spec.path)
-    rows = layouts.sd1_rows(
-        spec.text_encoder,
-        spec.unet,
-        spec.autoencoder,
-        text_prefix=layouts.text_prefix(header.tensors),
-    )
-    source = spec.path.name
-    places = layouts.match(rows, header.tensors, source, ema=ema)
+    rows = layouts.sd1_rows(spec.text_encoder, spec.unet, spec.autoencoder, names=header.tensors)
+    source = spec.path.name or str(spec.path)
+    places = layouts.match(rows, header.tensors, source, layout=header.layout, ema=ema)
     states: dict[Network, dict[str, Tensor]] = {"text_encoder": {}, "unet": {}, "autoencoder": {}}
-    with spec.path.open("rb") as file:
-        # Private pages: whoever writes to a weight changes memory, never the file.
-        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    # In the file's order, so that a disk reads forwards.
-    for row, info in sorted(places.items(), key=lambda place: place[1].offset):
-        stored = _stored(data, row, info, source)
-        weight = _checked(stored, row, DTYPES[precision], source)
+    weights = Weights(header, source)
+    # In the files' order, so that a disk reads forwards.
+    for row, info in sorted(places.items(), key=lambda place: (place[1].file, place[1].offset)):
+        weight = checked(weights.stored(info), row.name(header.layout), DTYPES[precision], source)
         states[row.network][row.ours] = _arranged(weight.reshape(row.shape).to(device))
 
     with torch.device("meta"), Unfilled():
@@ -106,31 +86,16 @@ def save_published(
     text, unet, autoencoder = networks.text_encoder, networks.unet, networks.autoencoder
     rows = layouts.sd1_rows(text.config, unet.config, autoencoder.config)
     hidden = hidden_sizes(text.config, unet.config, autoencoder.config)
-    header: dict[str, object] = {"__metadata__": {"format": "pt", **metadata, **hidden}}
-    position = 0
-    for row in rows:
-        end = position + dtype.itemsize * torch.Size(row.shape).numel()
-        header[row.published] = {
-            "dtype": _STORED_NAMES[dtype],
-            "shape": row.published_shape,
-            "data_offsets": (position, end),
-        }
-        position = end
     states = {
         "text_encoder": text.state_dict(),
         "unet": unet.state_dict(),
         "autoencoder": autoencoder.state_dict(),
     }
-
-    def write(file: IO[bytes]) -> None:
-        encoded = json.dumps(header, separators=(",", ":")).encode()
-        encoded += b" " * (-(8 + len(encoded)) % _ALIGNMENT)
-        file.write(len(encoded).to_bytes(8, "little") + encoded)
-        for row in rows:
-            weight = states[row.network][row.ours].detach().to("cpu", dtype).contiguous()
-            file.write(weight.flatten().view(torch.uint8).numpy().data)
-
-    _write_atomic(path, write)
+    entries = [Entry(row.published, dtype, row.published_shape) for row in rows]
+    tensors = (states[row.network][row.ours] for row in rows)
+    with whole_file(path) as file:
+        for _ in write_safetensors(file, entries, tensors, {**metadata, **hidden}):
+            pass
 
 
 class Unfilled(TorchFunctionMode):
@@ -154,35 +119,22 @@ class Unfilled(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _stored(data: mmap.mmap, row: Row, info: TensorInfo, source: str) -> Tensor:
-    """The tensor as it lies in the file, in its own type; a view of `data` wherever possible."""
-    dtype = _STORED.get(info.dtype)
-    if dtype is None:
-        raise ModelError(
-            f"{source} cannot be used: {row.published} is stored as {info.dtype}.",
-            "Get a copy of this model in fp16, bf16 or fp32.",
-        )
-    flat = torch.frombuffer(
-        data, dtype=dtype, count=info.span_bytes // dtype.itemsize, offset=info.offset
-    )
-    if info.offset % dtype.itemsize:
-        flat = flat.clone()  # Kernels may expect aligned numbers.
-    if info.stride == contiguous(info.shape):
-        return flat.view(info.shape)
-    return flat.as_strided(info.shape, info.stride).contiguous()
+def checked(stored: Tensor, name: str, dtype: torch.dtype, source: str) -> Tensor:
+    """The tensor in `dtype`, known to hold numbers only.
 
-
-def _checked(stored: Tensor, row: Row, dtype: torch.dtype, source: str) -> Tensor:
-    """The tensor in `dtype`, known to hold numbers only."""
+    Raises ModelError: it holds NaN or infinity, or numbers that `dtype` does not.
+    """
+    if stored.dtype.itemsize == 1:
+        stored = stored.to(torch.float32)  # Nothing is computed with 8-bit floats.
     # NaN spreads to both ends and infinity is one: a single pass, and nothing as large as the
     # tensor is made.
     low, high = (float(end) for end in stored.aminmax())
     if not (-math.inf < low and high < math.inf):
-        raise layouts.broken(source, f"{row.published} holds values that are no numbers (NaN)")
+        raise layouts.broken(source, f"{name} holds values that are no numbers (NaN)")
     if max(-low, high) > torch.finfo(dtype).max:
         raise ModelError(
             f"{source} does not fit into {str(dtype).removeprefix('torch.')}: "
-            f"{row.published} holds values up to {max(-low, high):.3g}.",
+            f"{name} holds values up to {max(-low, high):.3g}.",
             "Use --precision bf16 or fp32.",
         )
     return stored.to(dtype)
@@ -197,22 +149,3 @@ def _arranged(weight: Tensor) -> Tensor:
     if weight.ndim == 4 and weight.device.type == "cpu":
         return weight.contiguous(memory_format=torch.channels_last)
     return weight
-
-
-def _write_atomic(path: Path, write: Callable[[IO[bytes]], None]) -> None:
-    """The file as a whole or not at all, also when the power fails."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        try:
-            with part.open("wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written: {error.strerror or error}.",
-            "Check the folder, its permissions and the space that is left.",
-        ) from error

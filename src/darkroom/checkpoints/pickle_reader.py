@@ -21,20 +21,31 @@ from darkroom.checkpoints.pickle_machine import (
     read_pickle,
 )
 from darkroom.checkpoints.sniff import DOWNLOAD_AGAIN
-from darkroom.checkpoints.tensors import ITEM_BITS, Header, TensorInfo, incomplete_text
+from darkroom.checkpoints.tensors import (
+    ITEM_BITS,
+    MAX_TENSORS,
+    Header,
+    TensorInfo,
+    incomplete_text,
+)
 from darkroom.checkpoints.zip_reader import Entry, read_directory, refuse
 from darkroom.errors import ModelError
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
 
-MAX_TENSORS = 2**16
 MAX_NAME = 1024
 MAX_NESTING = 3
 
 # Training programs keep their weights under one of these.
 _WEIGHTS = "state_dict"
 _NUMBERS = ("global_step", "epoch")
+# What they keep beside weights that stand under no name of their own; it holds tensors as well.
+_TRAINING = frozenset(
+    f"{name}{ending}"
+    for name in ("optimizer", "optim", "scheduler", "lr_scheduler", "scaler", "callbacks", "loops")
+    for ending in ("", "s", "_state", "_states", "_state_dict")
+)
 
 
 def read_zip(path: Path, file: BinaryIO, size: int) -> Header:
@@ -139,7 +150,7 @@ def _header(path: Path, root: object, offsets: Mapping[str, int]) -> Header:
         refuse(path, f"its state dict holds something that is no tensor ({strange})")
     found = _named_tensors(path, weights)
     tensors = {name: _placed(path, name, tensor, offsets) for name, tensor in found.items()}
-    return Header(container="ckpt", tensors=tensors, metadata=metadata)
+    return Header(container="ckpt", tensors=tensors, metadata=metadata, files=(path,))
 
 
 def _named_tensors(path: Path, weights: Mapping[object, object]) -> dict[str, StoredTensor]:
@@ -155,7 +166,8 @@ def _named_tensors(path: Path, weights: Mapping[object, object]) -> dict[str, St
                 refuse(path, "a name in it is absurdly long")
             if isinstance(value, dict) and id(value) not in seen and name.count(".") < MAX_NESTING:
                 seen.add(id(value))
-                pending.append((f"{name}.", value))
+                if name not in _TRAINING:
+                    pending.append((f"{name}.", value))
             elif isinstance(value, StoredTensor):
                 if name in found or len(found) == MAX_TENSORS:
                     refuse(path, f"it holds the tensor {name} twice, or too many")

@@ -16,26 +16,32 @@ _WORDS: dict[str, Prediction] = {
     "v_prediction": "v",
     "velocity": "v",
 }
+_PLACES = {
+    "diffusers.prediction_type": "the settings of the folder's scheduler",
+    "modelspec.prediction_type": "the file's metadata",
+}
 _LINE = re.compile(r"( *)([\w.]+):(?:\s+(.*))?")
 
 
 def prediction_of(header: Header, path: Path, said: Prediction | None) -> tuple[Prediction, str]:
     """The prediction type and the reason for it, a clause that a user can read.
 
-    In this order: the user's word, a `NAME.yaml` beside the file, the file's metadata, the family.
+    In this order: the user's word, a `NAME.yaml` beside a file, a folder's scheduler, the file's
+    metadata, the family.
     """
     if said is not None:
         return said, "as asked for"
     config = path.with_suffix(".yaml")
-    if config.is_file():
+    if header.container != "folder" and config.is_file():
         return from_yaml(config)
-    if word := header.metadata.get("modelspec.prediction_type"):
-        if word not in _WORDS:
-            raise ModelError(
-                f"{path.name} predicts {word[:40]!r}, which is not supported.",
-                "If you know better, say --prediction eps or v.",
-            )
-        return _WORDS[word], "the file's metadata say so"
+    for name, place in _PLACES.items():
+        if word := header.metadata.get(name):
+            if word not in _WORDS:
+                raise ModelError(
+                    f"{path.name} predicts {word[:40]!r}, which is not supported.",
+                    "If you know better, say --prediction eps or v.",
+                )
+            return _WORDS[word], f"{place} say so"
     if "v_pred" in header.tensors:
         return "v", "the file is marked v_pred"
     return "eps", "every published Stable Diffusion 1 model does"

@@ -17,6 +17,7 @@ from darkroom.checkpoints.tensors import (
     ITEM_BITS,
     MAX_DIMENSIONS,
     MAX_ELEMENTS,
+    MAX_TENSORS,
     Header,
     TensorInfo,
     contiguous,
@@ -27,7 +28,6 @@ from darkroom.errors import ModelError
 
 # The format allows 100 MB; the largest published headers are under 1 MB.
 MAX_HEADER_BYTES = 32 * 2**20
-MAX_TENSORS = 2**16
 MAX_NAME = 1024
 MAX_ENTRY = 1024
 
@@ -69,7 +69,7 @@ def read_safetensors(path: Path, file: BinaryIO, size: int) -> Header:
         raise _incomplete(path, size, whole)
     if whole < size:
         _refuse(path, f"{size - whole} bytes follow its last tensor")
-    return Header(container="safetensors", tensors=tensors, metadata=metadata)
+    return Header(container="safetensors", tensors=tensors, metadata=metadata, files=(path,))
 
 
 def _refuse(path: Path, reason: str) -> NoReturn:

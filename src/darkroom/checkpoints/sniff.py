@@ -66,17 +66,6 @@ def refuse_foreign(path: Path, start: bytes) -> None:
         raise ModelError(f"{name} is a text file, not a model: “{said}”.", DOWNLOAD_AGAIN)
 
 
-def refuse_folder(path: Path) -> None:
-    """Raises ModelError that says what kind of folder `path` is."""
-    name = path.absolute().name or path  # "." has no name, and "/" never has one
-    if (path / "model_index.json").is_file():
-        raise ModelError(
-            f"{name} is a folder in the layout of diffusers, which is not supported.",
-            "Use the single file of the same model (.safetensors or .ckpt).",
-        )
-    raise ModelError(f"{name} is a folder, not a model.", "Name the file inside it.")
-
-
 def _text(start: bytes) -> str:
     """The first words if the bytes are plain text, else nothing."""
     try:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 # Bits an element, under the names that safetensors uses.
@@ -33,16 +34,27 @@ ITEM_BITS = {
 
 MAX_DIMENSIONS = 8
 MAX_ELEMENTS = 2**48
+MAX_TENSORS = 2**16
+
+
+# Types that weights may be stored in; the 8-bit ones are read, and never computed with.
+WEIGHT_DTYPES = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
+
+Layout = Literal["published", "diffusers"]
 
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """One tensor in a file: `offset` in bytes from the file's start, `stride` in elements."""
+    """One tensor: `offset` in bytes from its file's start, `stride` in elements.
+
+    `file` is the place of its file in the header's `files`.
+    """
 
     dtype: str
     shape: tuple[int, ...]
     stride: tuple[int, ...]
     offset: int
+    file: int = 0
 
     @property
     def elements(self) -> int:
@@ -63,11 +75,21 @@ class TensorInfo:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Header:
-    """A checkpoint without its weights.  `metadata` is the file's own, all strings."""
+    """A checkpoint without its weights: one file, or a folder with several.
 
-    container: Literal["safetensors", "ckpt"]
+    `metadata` is the file's own, all strings; of a folder, what its settings say under the names
+    that a file would have.  Names of a folder's tensors begin with their part: `unet/conv_in.bias`.
+    """
+
+    container: Literal["safetensors", "ckpt", "folder"]
     tensors: Mapping[str, TensorInfo] = field(repr=False)
     metadata: Mapping[str, str] = field(repr=False)
+    files: tuple[Path, ...] = field(default=(), repr=False)
+
+    @property
+    def layout(self) -> Layout:
+        """Whose names the tensors bear."""
+        return "diffusers" if self.container == "folder" else "published"
 
 
 def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:

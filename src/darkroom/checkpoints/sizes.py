@@ -1,0 +1,258 @@
+"""Sizes of networks, read out of a header: from shapes, and from metadata what no shape tells.
+
+No torch.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeGuard
+
+from darkroom.checkpoints.layouts import AUTOENCODER, PART, UNET, broken, text_prefix
+from darkroom.checkpoints.tensors import Header, TensorInfo
+from darkroom.contracts import AutoencoderConfig, ModelDefaults, TextEncoderConfig, UNetConfig
+from darkroom.errors import ModelError
+
+NORM_GROUPS = 32
+CONVOLUTION_HEADS = 8
+HEAD_WIDTH = 64
+ACTIVATION = "quick_gelu"
+
+# Characters of one `darkroom.*` entry: all of CLIP's merges take half of it, and what is read out
+# of it takes many times as much memory.
+MAX_SAID = 2**20
+
+
+def usual_heads(widths: Sequence[int], *, linear: bool) -> tuple[int, ...]:
+    """Heads of the U-Net at each resolution: the models with matrices as projections differ."""
+    return tuple(width // HEAD_WIDTH if linear else CONVOLUTION_HEADS for width in widths)
+
+
+def usual_text_heads(width: int) -> int:
+    """Heads of the text encoder."""
+    return width // HEAD_WIDTH
+
+
+@dataclass(frozen=True)
+class _Level:
+    """Names of the first convolution and the first attention at one resolution."""
+
+    convolution: str
+    attention: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outline:
+    """Names of the tensors whose shapes tell a U-Net's sizes, in the layout of a header."""
+
+    first: str
+    last: str
+    levels: Sequence[_Level]
+    blocks: int
+    middle: str
+
+
+class Reader:
+    """Reads sizes out of one header; `source` is the file's name in errors."""
+
+    def __init__(self, header: Header, source: str) -> None:
+        self._tensors = header.tensors
+        self._metadata = header.metadata
+        self._layout = header.layout
+        self._source = source
+
+    def text_encoder(self) -> TextEncoderConfig:
+        prefix = text_prefix(self._tensors, self._layout)
+        vocabulary, width = self._shape(f"{prefix}embeddings.token_embedding.weight", 2)
+        length, _ = self._shape(f"{prefix}embeddings.position_embedding.weight", 2)
+        feed_width, _ = self._shape(f"{prefix}encoder.layers.0.mlp.fc1.weight", 2)
+        activation = self._metadata.get("darkroom.text_encoder.activation", ACTIVATION)
+        if activation not in {"quick_gelu", "gelu"}:
+            raise self._metadata_error("darkroom.text_encoder.activation")
+        return TextEncoderConfig(
+            vocabulary=vocabulary,
+            context_length=length,
+            width=width,
+            layers=self._count(f"{prefix}encoder.layers."),
+            heads=self._number("darkroom.text_encoder.heads", usual_text_heads(width)),
+            feed_width=feed_width,
+            activation="gelu" if activation == "gelu" else "quick_gelu",
+        )
+
+    def unet(self) -> UNetConfig:
+        outline = self._unet_outline()
+        levels = outline.levels
+        widths = tuple(self._shape(f"{level.convolution}.weight", 4)[0] for level in levels)
+        depths = tuple(self._count(f"{level.attention}.transformer_blocks.") for level in levels)
+        # Few names must not stand for endlessly many blocks.
+        if outline.blocks * sum(1 + 20 * depth for depth in depths) > len(self._tensors):
+            raise broken(self._source, "the U-Net's blocks are out of order")
+        linear = len(self._info(f"{outline.middle}.proj_in.weight").shape) == 2
+        text = f"{outline.middle}.transformer_blocks.0.attn2.to_k.weight"
+        return UNetConfig(
+            in_channels=self._shape(f"{outline.first}.weight", 4)[1],
+            out_channels=self._shape(f"{outline.last}.weight", 4)[0],
+            widths=widths,
+            blocks=outline.blocks,
+            depths=depths,
+            middle_depth=self._count(f"{outline.middle}.transformer_blocks."),
+            self_attention=tuple(self._looks_inward(level.attention) for level in levels),
+            heads=self._numbers("darkroom.unet.heads", usual_heads(widths, linear=linear)),
+            context_width=self._shape(text, 2)[1],
+            norm_groups=self._number("darkroom.unet.norm_groups", NORM_GROUPS),
+        )
+
+    def autoencoder(self) -> AutoencoderConfig:
+        published = self._layout == "published"
+        prefix = AUTOENCODER if published else PART["autoencoder"]
+        down = f"{prefix}encoder.{'down' if published else 'down_blocks'}."
+        block = "block" if published else "resnets"
+        levels = range(max(self._count(down), 1))
+        return AutoencoderConfig(
+            in_channels=self._shape(f"{prefix}encoder.conv_in.weight", 4)[1],
+            latent_channels=self._shape(f"{prefix}post_quant_conv.weight", 4)[0],
+            widths=tuple(self._shape(f"{down}{i}.{block}.0.conv1.weight", 4)[0] for i in levels),
+            blocks=self._count(f"{down}0.{block}."),
+            norm_groups=self._number("darkroom.autoencoder.norm_groups", NORM_GROUPS),
+        )
+
+    def latent_scale(self, usual: float) -> float:
+        """`darkroom.latent_scale`: what latents are multiplied with after they are encoded."""
+        value = self._json("darkroom.latent_scale", usual)
+        if not _is_real(value) or not float(value) > 0:
+            raise self._metadata_error("darkroom.latent_scale")
+        return float(value)
+
+    def said(self, name: str) -> str:
+        """One of our own entries in the metadata, empty where there is none."""
+        text = self._metadata.get(name, "")
+        if len(text) > MAX_SAID:
+            raise self._metadata_error(name)
+        return text
+
+    def defaults(self) -> ModelDefaults:
+        """`darkroom.defaults`: a JSON object with any of the fields of ModelDefaults."""
+        said = self._json("darkroom.defaults", {})
+        kinds = {"steps": int, "width": int, "height": int, "sampler": str, "schedule": str}
+        if not isinstance(said, dict) or not said.keys() <= {*kinds, "guidance"}:
+            raise self._metadata_error("darkroom.defaults")
+        if not _is_real(said.get("guidance", 0.0)):
+            raise self._metadata_error("darkroom.defaults")
+        if any(name in said and type(said[name]) is not kind for name, kind in kinds.items()):
+            raise self._metadata_error("darkroom.defaults")
+        return ModelDefaults(**said)
+
+    def preview(self, latent_channels: int) -> tuple[tuple[float, float, float], ...]:
+        """`darkroom.preview`: a JSON list of rows, one a latent channel and one of offsets."""
+        rows = self._json("darkroom.preview", [])
+        if not isinstance(rows, list) or len(rows) not in (0, latent_channels + 1):
+            raise self._metadata_error("darkroom.preview")
+        colours = []
+        for row in rows:
+            if not isinstance(row, list) or len(row) != 3 or not all(map(_is_real, row)):
+                raise self._metadata_error("darkroom.preview")
+            colours.append((float(row[0]), float(row[1]), float(row[2])))
+        return tuple(colours)
+
+    def _unet_outline(self) -> _Outline:
+        if self._layout == "diffusers":
+            unet = PART["unet"]
+            starts = [f"{unet}down_blocks.{i}" for i in range(self._count(f"{unet}down_blocks."))]
+            return _Outline(
+                first=f"{unet}conv_in",
+                last=f"{unet}conv_out",
+                levels=[_Level(f"{at}.resnets.0.conv1", f"{at}.attentions.0") for at in starts],
+                blocks=self._count(f"{unet}down_blocks.0.resnets."),
+                middle=f"{unet}mid_block.attentions.0",
+            )
+        numbers = self._unet_levels()
+        starts = [f"{UNET}input_blocks.{level[0]}" for level in numbers]
+        return _Outline(
+            first=f"{UNET}input_blocks.0.0",
+            last=f"{UNET}out.2",
+            levels=[_Level(f"{at}.0.in_layers.2", f"{at}.1") for at in starts],
+            blocks=len(numbers[0]),
+            middle=f"{UNET}middle_block.1",
+        )
+
+    def _unet_levels(self) -> list[list[int]]:
+        """Numbers of the input blocks at each resolution; halvings stand between them."""
+        levels: list[list[int]] = [[]]
+        for number in range(1, self._count(f"{UNET}input_blocks.")):
+            if self._has(f"{UNET}input_blocks.{number}.0.op."):
+                levels.append([])
+            else:
+                levels[-1].append(number)
+        # Unequal levels also would make few names stand for endlessly many blocks.
+        if len({len(level) for level in levels}) != 1 or not levels[0]:
+            raise broken(self._source, f"{UNET}input_blocks are out of order")
+        return levels
+
+    def _looks_inward(self, attention: str) -> bool:
+        """Whether the first attention of a block looks at the image, not at the text."""
+        attn1 = f"{attention}.transformer_blocks.0.attn1"
+        if f"{attn1}.to_k.weight" not in self._tensors:
+            return True
+        return (
+            self._shape(f"{attn1}.to_k.weight", 2)[1] == self._shape(f"{attn1}.to_q.weight", 2)[1]
+        )
+
+    def _info(self, name: str) -> TensorInfo:
+        info = self._tensors.get(name)
+        if info is None:
+            raise broken(self._source, f"{name} is missing")
+        return info
+
+    def _shape(self, name: str, rank: int) -> tuple[int, ...]:
+        shape = self._info(name).shape
+        if len(shape) != rank or 0 in shape:
+            raise broken(self._source, f"{name} has the impossible shape {list(shape)}")
+        return shape
+
+    def _has(self, prefix: str) -> bool:
+        return any(name.startswith(prefix) for name in self._tensors)
+
+    def _count(self, prefix: str) -> int:
+        """One more than the highest number that follows `prefix`; a gap is found by the layout."""
+        # Two digits: a lying name must not make us expect a million blocks.
+        number = re.compile(re.escape(prefix) + r"(\d{1,2})\.")
+        return 1 + max((int(m[1]) for m in map(number.match, self._tensors) if m), default=-1)
+
+    def _number(self, name: str, usual: int) -> int:
+        said = self._metadata.get(name, str(usual))
+        if not re.fullmatch(r"[1-9]\d{0,3}", said):
+            raise self._metadata_error(name)
+        return int(said)
+
+    def _numbers(self, name: str, usual: tuple[int, ...]) -> tuple[int, ...]:
+        """As many numbers as `usual` has, or one that stands for all of them."""
+        said = self._metadata.get(name)
+        if said is None:
+            return usual
+        if not re.fullmatch(r"[1-9]\d{0,3}(,[1-9]\d{0,3}){0,99}", said):
+            raise self._metadata_error(name)
+        numbers = tuple(map(int, said.split(",")))
+        if len(numbers) not in {1, len(usual)}:
+            raise self._metadata_error(name)
+        return numbers * len(usual) if len(numbers) == 1 else numbers
+
+    def _json(self, name: str, usual: object) -> object:
+        if name not in self._metadata:
+            return usual
+        try:
+            value: object = json.loads(self.said(name))
+        except (ValueError, RecursionError) as error:
+            raise self._metadata_error(name) from error
+        return value
+
+    def _metadata_error(self, name: str) -> ModelError:
+        return broken(self._source, f"its metadata {name} cannot be understood")
+
+
+def _is_real(value: object) -> TypeGuard[int | float]:
+    """Whether JSON's value is a number that a float can hold (its integers have no bounds)."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) <= sys.float_info.max
