@@ -181,6 +181,13 @@ def clip_merges() -> list[str]:
     return gzip.decompress(packed).decode().split("\n")[1 : 1 + _MERGES]
 
 
+def vocabulary(merges: Sequence[str]) -> list[str]:
+    """The symbol of every id, in order, as other programs' files list them."""
+    letters = [letter for _, letter in _symbols()]
+    made = [merge.replace(" ", "") for merge in merges]
+    return [*letters, *(letter + _END for letter in letters), *made, _BOS, _EOS]
+
+
 def pruned_merges(words: Iterable[str]) -> list[str]:
     """Those of CLIP's merges that the given words need: they are split just as with all.
 
