@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from darkroom.contracts import ModelDefaults, ModelSpec, Pass, Request, Resolved
 from darkroom.errors import RequestError
+from darkroom.names import SAMPLERS
 from darkroom.planning.resolve import resolve
 from tests.planning.specs import SMALL, V1
 
@@ -214,6 +215,51 @@ def test_the_real_count_of_steps(asked: int, run: int) -> None:
             "The sampler plms is made for models that predict eps, and sd-v1-4 predicts v.",
         ),
         ({"watermark": True, "width": 64, "height": 64}, "64 × 64 is too small"),
+        # guidance in parts, churn and fresh noise
+        ({"rescale": 1.5}, "the nearest that works is 1"),
+        ({"rescale": -1}, "the nearest that works is 0"),
+        ({"guidance_start": 50}, "Guidance start 50 is out of range; the nearest that works is 1"),
+        ({"guidance_end": -0.5}, "the nearest that works is 0"),
+        ({"guidance_start": 0.6, "guidance_end": 0.5}, "at 0.5, before it begins, at 0.6"),
+        ({"churn": -1, "sampler": "euler"}, "the nearest that works is 0"),
+        ({"churn": 101, "sampler": "euler"}, "the nearest that works is 100"),
+        ({"churn": 1, "sampler": "ddim"}, "The sampler ddim has no churn. Leave it out, or"),
+        ({"churn_start": -1}, "the nearest that works is 0"),
+        ({"churn_end": 1e6}, "the nearest that works is 1000"),
+        ({"churn_end": float("nan")}, "NaN"),
+        ({"noise_scale": 3}, "the nearest that works is 2"),
+        # prompts
+        ({"prompt_syntax": "a1112"}, "the nearest is a1111"),
+        ({"clip_skip": 0}, "the nearest that works is 1"),
+        ({"clip_skip": 13}, "the nearest that works is 12"),
+        # variations and noise
+        ({"variation_strength": 1.1}, "the nearest that works is 1"),
+        ({"variation_strength": float("nan")}, "NaN"),
+        ({"variation_seed": 5}, "A variation seed without a variation strength changes nothing."),
+        ({"variation_seed": -1, "variation_strength": 0.1}, "the nearest that works is 0"),
+        (
+            {"variation_seed": 2**63 - 1, "variation_strength": 0.1, "count": 2},
+            "The largest seed for so many is 9223372036854775806.",
+        ),
+        ({"noise": "gpu"}, "There is no noise 'gpu'"),
+        ({"seed_offset": -1}, "the nearest that works is 0"),
+        # tiling and second passes
+        ({"tiling": "xy"}, "There is no tiling 'xy'"),
+        (
+            {"tiling": "x", "width": 520},
+            "of 64, which tiling needs with this model. The nearest that work are 512 and 576.",
+        ),
+        ({"tiling": "both", "height": 8}, "The nearest that works is 64."),
+        ({"hires": 0.5}, "the nearest that works is 1"),
+        ({"hires": 5}, "the nearest that works is 4"),
+        ({"hires": 4, "width": 2048}, "The most that works is hires 2, or begin smaller."),
+        ({"hires": 2, "hires_strength": 1.5}, "the nearest that works is 1"),
+        ({"hires": 2, "hires_steps": 0}, "the nearest that works is 1"),
+        ({"hires": 2, "hires_steps": 1001}, "the nearest that works is 1000"),
+        ({"hires": 2, "hires_enlarger": "esrgan"}, "There is no enlarger 'esrgan'"),
+        ({"hires_strength": 0.5}, "Hires strength is about the second pass of a large image"),
+        ({"hires_steps": 5}, "such as hires 2"),
+        ({**PHOTO, "hires": 2}, "img2img has none"),
         ({"ema": True}, "sd-v1-4 holds no EMA copies"),
     ],
 )
@@ -239,6 +285,19 @@ def test_what_cannot_be_meant(wishes: dict[str, Any], says: str) -> None:
         {"prompt": "😀\U0010ffff\x07\u202e"},
         {"device": "cuda:7"},
         {"device": "cpu", "precision": "fp16", "prediction": "v"},
+        {"rescale": 0, "guidance_start": 0, "guidance_end": 0},
+        {"guidance_start": 1.0},
+        {"churn": 0, "sampler": "ddim"},
+        {"churn": 100, "churn_start": 0, "churn_end": math.inf, "sampler": "euler"},
+        {"noise_scale": 0, "seed_offset": 0, "clip_skip": 12},
+        {"variation_seed": 0, "variation_strength": 0},
+        {"variation_strength": 1},
+        {"seed": 2**63 - 1, "count": 2, "variation_strength": 0.1},
+        {"seed": 2**63 - 1, "seed_offset": 2**63 - 1},
+        {"tiling": "x", "height": 520},
+        {"tiling": "none", "width": 520},
+        {"hires": 1, "hires_strength": 0},
+        {"hires": 4, "hires_steps": 1000, "hires_strength": 0.01},
     ],
 )
 def test_what_can_be_meant(wishes: dict[str, Any]) -> None:
@@ -320,6 +379,55 @@ def test_any_input_gets_a_size_near_the_native_area(width: int, height: int) -> 
 
 
 @pytest.mark.parametrize(
+    ("wishes", "steps", "runs"),
+    [
+        # As many steps as the first pass spends on the same levels, whatever else is said.
+        ({"steps": 20}, 20, 10),
+        ({"steps": 15, "hires_strength": 0.3}, 13, 4),
+        ({"steps": 1}, 2, 1),
+        ({"steps": 20, "hires_strength": 1}, 20, 20),
+        # As A1111 does: so many of them, at the end of a schedule that is long enough.
+        ({"steps": 20, "hires_steps": 15}, 30, 15),
+        ({"hires_steps": 15, "hires_strength": 0.7}, 21, 15),
+        ({"hires_steps": 900}, 1000, 900),
+        ({"hires_strength": 0}, 20, 0),
+        # These noise one level above the one that they evaluate first, so there must be one.
+        ({"sampler": "ddim", "hires_steps": 20, "hires_strength": 1}, 22, 20),
+    ],
+)
+def test_the_steps_of_a_second_pass(wishes: dict[str, Any], steps: int, runs: int) -> None:
+    first, second = made(hires=2, **wishes).passes
+    assert first.runs == first.steps
+    assert (second.steps, second.runs) == (steps, runs)
+    assert second.runs + SAMPLERS[wishes.get("sampler", "euler")].starts_below <= second.steps
+
+
+@pytest.mark.parametrize(
+    ("wishes", "size"),
+    [
+        ({"hires": 2}, (1024, 1024)),
+        ({"hires": 1.5, "width": 520}, (776, 768)),
+        ({"hires": 1.2, "width": 40, "height": 8}, (48, 8)),
+        ({"hires": 1.3, "tiling": "x"}, (640, 664)),
+    ],
+)
+def test_the_size_of_a_second_pass(wishes: dict[str, Any], size: tuple[int, int]) -> None:
+    got = made(**wishes)
+    assert (got.width, got.height) == (got.passes[1].width, got.passes[1].height) == size
+
+
+def test_a_tiled_image_takes_a_size_that_is_not_cropped() -> None:
+    got = made(size=(1920, 1080), **PHOTO, tiling="both")
+    assert (got.width, got.height) == (got.passes[0].canvas_width, got.passes[0].canvas_height)
+
+
+def test_a_large_image_may_hold_a_watermark_that_the_small_one_cannot() -> None:
+    small = {"width": 128, "height": 128}
+    assert made(**small).watermark is None
+    assert made(**small, hires=2).watermark == b"StableDiffusionV1"
+
+
+@pytest.mark.parametrize(
     ("spec", "wishes", "payload"),
     [
         (V1, {}, b"StableDiffusionV1"),
@@ -372,6 +480,19 @@ WISHES = st.fixed_dictionaries(
         "device": st.sampled_from(["cpu", "cuda:0", "tpu"]),
         "watermark": st.booleans(),
         "strength": st.floats(),
+        "rescale": st.floats(),
+        "guidance_start": st.floats(),
+        "guidance_end": st.floats(),
+        "churn": st.floats(),
+        "churn_end": st.floats(),
+        "clip_skip": st.integers(),
+        "variation_seed": st.integers(),
+        "variation_strength": st.floats(0, 2),
+        "seed_offset": st.integers(),
+        "tiling": st.sampled_from(["x", "both", "z"]),
+        "hires": st.floats(0.9, 5) | st.integers(),
+        "hires_strength": st.floats(0, 1),
+        "hires_steps": st.integers(-1, 1500),
     },
 )
 
@@ -382,11 +503,10 @@ def test_every_request_is_resolved_or_refused(wishes: dict[str, Any], spec: Mode
         got = made(spec, **wishes)
     except RequestError:
         return
-    assert 1 <= got.passes[0].requested_steps <= got.passes[0].steps <= 1000
-    assert (
-        got.passes[0].canvas_width % spec.multiple
-        == got.passes[0].canvas_height % spec.multiple
-        == 0
-    )
+    for one in got.passes:
+        assert 1 <= one.requested_steps <= one.steps <= 1000
+        assert 0 <= one.runs <= one.steps
+        assert one.canvas_width % spec.multiple == one.canvas_height % spec.multiple == 0
     assert 1 <= got.batch <= got.count
-    assert 0 <= got.seed <= got.seed + got.count - 1 < 2**63
+    last = (got.seed if got.variation_seed is None else got.variation_seed) + got.count - 1
+    assert 0 <= got.seed < 2**63 > last

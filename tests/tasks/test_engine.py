@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,68 +15,23 @@ from darkroom.contracts import (
     Finished,
     ImageDone,
     Noted,
-    Raster,
-    Request,
     Started,
     Stepped,
 )
 from darkroom.errors import DarkroomError, ImageError, ModelError, RequestError
-from darkroom.images import io, provenance
+from darkroom.images import io
 from darkroom.models.autoencoder import Autoencoder
 from darkroom.models.text_encoder import TextEncoder
 from darkroom.models.unet import UNet
 from darkroom.runtime import device
 from darkroom.tasks.engine import Engine
+from tests.tasks.conftest import Wish
+from tests.tasks.pictures import distance, done, noted, photograph
 
 if TYPE_CHECKING:
     from tests.tiny import TinyCheckpoint
 
-Wish = Callable[..., Request]
 FULL = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
-
-
-@pytest.fixture(scope="module")
-def engine(tiny_checkpoint: "TinyCheckpoint") -> Engine:
-    return Engine.open(str(tiny_checkpoint.safetensors))
-
-
-@pytest.fixture(scope="module")
-def wish(tiny_checkpoint: "TinyCheckpoint") -> Wish:
-    """A small txt2img in fp32, with whatever is said changed."""
-    small = Request(
-        model=str(tiny_checkpoint.safetensors),
-        prompt="a cat",
-        steps=3,
-        sampler="euler_ancestral",
-        width=32,
-        height=32,
-        seed=7,
-        device="cpu",
-        precision="fp32",
-    )
-    return lambda **said: dataclasses.replace(small, **said)
-
-
-def done(events: Iterator[Event]) -> list[ImageDone]:
-    return [event for event in events if isinstance(event, ImageDone)]
-
-
-def noted(events: Iterator[Event]) -> list[str]:
-    return [event.message for event in events if isinstance(event, Noted)]
-
-
-def distance(a: Raster, b: Raster) -> int:
-    """The largest difference of two images, in levels of 255."""
-    assert (a.width, a.height) == (b.width, b.height)
-    return int(np.abs(io.to_array(a).astype(int) - io.to_array(b)).max())
-
-
-def photograph(width: int, height: int) -> bytes:
-    """A PNG with gradients and a hard edge."""
-    y, x = np.mgrid[:height, :width]
-    pixels = np.stack([x * 255 // width, y * 255 // height, (x > y) * 255], -1).astype(np.uint8)
-    mark = provenance.new_mark("test")
-    return io.encode(io.from_array(pixels), "png", mark=mark)
 
 
 # Events

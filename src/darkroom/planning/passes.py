@@ -93,7 +93,7 @@ def _size(request: Request, spec: ModelSpec, input_size: tuple[int, int] | None)
         scale = math.sqrt(native[0] * native[1] / (input_size[0] * input_size[1]))
 
     def fit(side: int, multiple: int) -> int:
-        return min(max(_nearest(side * scale, multiple), multiple), largest)
+        return min(max(multiple * round(side * scale / multiple), multiple), largest)
 
     return first(width, fit(input_size[0], across)), first(height, fit(input_size[1], down))
 
@@ -113,10 +113,11 @@ def _side(name: str, value: int | None, largest: int, native: int, multiple: int
     if value % multiple:
         needed = "" if multiple == SIZE_MULTIPLE else ", which tiling needs with this model"
         below = value - value % multiple
-        nearest = f"{below} and {below + multiple}" if below else f"{multiple}"
         raise RequestError(
             f"{name} {value} is not a multiple of {multiple}{needed}.",
-            f"The nearest that work{'' if below else 's'} {'are' if below else 'is'} {nearest}.",
+            f"The nearest that work are {below} and {below + multiple}."
+            if below
+            else f"The nearest that works is {multiple}.",
         )
     return value
 
@@ -124,10 +125,13 @@ def _side(name: str, value: int | None, largest: int, native: int, multiple: int
 def _enlarged(
     size: tuple[int, int], hires: Hires, request: Request, spec: ModelSpec
 ) -> tuple[int, int]:
-    """The size of the second pass: the nearest that can be to `factor` times the first."""
+    """The size of the second pass: `factor` times the first, or as near below as can be."""
     largest = MAX_TIMES_NATIVE * max(spec.native_width, spec.native_height)
     across, down = _multiples(request, spec)
-    width, height = _nearest(size[0] * hires.factor, across), _nearest(size[1] * hires.factor, down)
+    width, height = (
+        int(side * hires.factor + 1e-6) // multiple * multiple
+        for side, multiple in zip(size, (across, down), strict=True)
+    )
     if max(width, height) > largest:
         fits = math.floor(100 * largest / max(size)) / 100
         raise RequestError(
@@ -136,10 +140,6 @@ def _enlarged(
             f"The most that works is hires {fits:g}, or begin smaller.",
         )
     return width, height
-
-
-def _nearest(value: float, multiple: int) -> int:
-    return multiple * round(value / multiple)
 
 
 def round_up(value: int, multiple: int) -> int:

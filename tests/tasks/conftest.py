@@ -1,0 +1,37 @@
+"""An engine with a random model, and a small wish for it."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from darkroom.contracts import Request
+from darkroom.tasks.engine import Engine
+
+if TYPE_CHECKING:
+    from tests.tiny import TinyCheckpoint
+
+Wish = Callable[..., Request]
+
+
+@pytest.fixture(scope="module")
+def engine(tiny_checkpoint: "TinyCheckpoint") -> Engine:
+    return Engine.open(str(tiny_checkpoint.safetensors))
+
+
+@pytest.fixture(scope="module")
+def wish(tiny_checkpoint: "TinyCheckpoint") -> Wish:
+    """A small txt2img in fp32, with whatever is said changed."""
+    small = Request(
+        model=str(tiny_checkpoint.safetensors),
+        prompt="a cat",
+        steps=3,
+        sampler="euler_ancestral",
+        width=32,
+        height=32,
+        seed=7,
+        device="cpu",
+        precision="fp32",
+    )
+    return lambda **said: dataclasses.replace(small, **said)
