@@ -14,7 +14,11 @@ from darkroom.models.attention import attend
 
 
 class TextEncoder(nn.Module):
-    """Token ids [B, T] (int64, T at most the context length) to embeddings [B, T, W]."""
+    """Token ids [B, T] (int64, T at most the context length) to embeddings [B, T, W].
+
+    `skip`: 1 takes the last block's output, 2 the one before it, …; the final norm follows.
+    `seen` [B, T], where given: tokens that are False are hidden from all that follow.
+    """
 
     def __init__(self, config: TextEncoderConfig) -> None:
         super().__init__()
@@ -24,10 +28,13 @@ class TextEncoder(nn.Module):
         self.blocks = nn.ModuleList(TextBlock(config) for _ in range(config.layers))
         self.norm_out = nn.LayerNorm(config.width)
 
-    def forward(self, ids: Tensor) -> Tensor:
+    def forward(self, ids: Tensor, *, skip: int = 1, seen: Tensor | None = None) -> Tensor:
         x = self.token_embedding(ids) + self.position_embedding.weight[: ids.shape[1]]
-        for block in self.blocks:
-            x = block(x)
+        mask = (
+            None if seen is None else seen[:, None, None, :].expand(-1, -1, ids.shape[1], -1).tril()
+        )
+        for block in self.blocks[: len(self.blocks) + 1 - skip]:
+            x = block(x, mask)
         out: Tensor = self.norm_out(x)
         return out
 
@@ -44,14 +51,17 @@ class TextBlock(nn.Module):
         self.feed_out = nn.Linear(config.feed_width, config.width)
         self.activation = ACTIVATIONS[config.activation]
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attention(self.norm_1(x))
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        x = x + self.attention(self.norm_1(x), mask)
         out: Tensor = x + self.feed_out(self.activation(self.feed_in(self.norm_2(x))))
         return out
 
 
 class CausalAttention(nn.Module):
-    """Self-attention in which no token sees a later one: [B, T, W] to [B, T, W]."""
+    """Self-attention in which no token sees a later one: [B, T, W] to [B, T, W].
+
+    `mask` [B, 1, T, T], where given, says instead which token (row) sees which (column).
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -61,11 +71,15 @@ class CausalAttention(nn.Module):
         self.to_v = nn.Linear(width, width)
         self.to_out = nn.Linear(width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         def split(y: Tensor) -> Tensor:  # [B, T, H·D] to [B, H, T, D]
             return y.reshape(*y.shape[:2], self.heads, -1).transpose(1, 2)
 
-        y = attend(split(self.to_q(x)), split(self.to_k(x)), split(self.to_v(x)), causal=True)
+        q, k, v = split(self.to_q(x)), split(self.to_k(x)), split(self.to_v(x))
+        if mask is None:
+            y = attend(q, k, v, causal=True)
+        else:
+            y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         out: Tensor = self.to_out(y.transpose(1, 2).flatten(2))
         return out
 

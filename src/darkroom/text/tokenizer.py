@@ -74,6 +74,7 @@ class Tokenizer:
     ) -> None:
         if context_length < 2:
             raise ModelError("The model's context has no room for text.")
+        self._merges = tuple(merges)
         self._pairs = _pairs(merges)
         self._cleaning: Cleaning = cleaning
         self.context_length = context_length
@@ -121,6 +122,21 @@ class Tokenizer:
         padding = [self.pad] * (room - len(ids))
         cut = self._beyond(text, room) if len(ids) > room else ""
         return Chunk(ids=(self.bos, *ids[:room], self.eos, *padding), cut=cut)
+
+    def ends_word(self, id_: int) -> bool:
+        """Whether a space may follow this token, which is none of the two special ones."""
+        return 256 <= id_ < 512 or (id_ >= 512 and self._merges[id_ - 512].endswith(_END))
+
+    def spelt(self, id_: int) -> str:
+        """What a token stands for, as a person reads it; part of a letter becomes U+FFFD."""
+        if id_ in {self.bos, self.eos}:
+            return _BOS if id_ == self.bos else _EOS
+        if id_ < 512:
+            letters = bytes([_BYTES[id_ % 256]])
+        else:
+            symbol = self._merges[id_ - 512].replace(" ", "").removesuffix(_END)
+            letters = bytes(_BYTES_OF_LETTERS[letter] for letter in symbol)
+        return letters.decode(errors="replace")
 
     def _words(self, text: str) -> list[str]:
         if self._cleaning == "openai":
@@ -257,7 +273,9 @@ def _symbols() -> list[tuple[int, str]]:
     ]
 
 
-_BYTE_IDS = {byte: place for place, (byte, _) in enumerate(_symbols())}
+_BYTES = [byte for byte, _ in _symbols()]
+_BYTE_IDS = {byte: place for place, byte in enumerate(_BYTES)}
+_BYTES_OF_LETTERS = {letter: byte for byte, letter in _symbols()}
 
 
 def _pairs(merges: Sequence[str]) -> dict[tuple[int, int], int]:

@@ -1,0 +1,40 @@
+"""basujindal's weighted prompts: `a tabby cat:0.25 white duck:0.75` blends two embeddings."""
+
+import math
+from collections.abc import Iterator
+
+from darkroom.text.parsed import Fragment, Passage, Prompt, Section, of_passages
+
+
+def parse(text: str, *, steps: int) -> Prompt:
+    """Read a prompt; its shares are made to add up to 1.
+
+    A prompt of one piece is text as it stands, with colon and number, as it is there.
+    """
+    pieces = list(_pieces(text))
+    if len(pieces) < 2:
+        pieces = [(text, 1.0)]
+    total = sum(weight for _, weight in pieces)
+    return of_passages(
+        *(
+            Passage((Section((Fragment(said),)),), weight / total if total else math.inf)
+            for said, weight in pieces
+        ),
+        steps=steps,
+    )
+
+
+def _pieces(text: str) -> Iterator[tuple[str, float]]:
+    """Each text before a colon with the number behind it; 1 where none stands there."""
+    start = 0
+    while (colon := text.find(":", start)) >= 0:
+        space = text.find(" ", colon)
+        end = space if space >= 0 else len(text)
+        try:
+            weight = float(text[colon + 1 : end])
+        except ValueError:
+            weight = 1.0
+        yield text[start:colon], weight
+        start = end + 1
+    if start < len(text):
+        yield text[start:], 1.0
