@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, and safetensors written tensor by tensor."""
 
+import errno
 import json
 import math
 import os
@@ -64,7 +65,7 @@ def write_safetensors(
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
+def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
     """A file that has its name once it is complete and on the disk.  Raises OutputError."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     with _told(path):
@@ -73,6 +74,8 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
+            if not overwrite and path.exists():
+                raise FileExistsError(errno.EEXIST, "something of that name appeared meanwhile")
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
