@@ -181,4 +181,5 @@ def _save(done: ImageDone, folder: Path, pattern: str) -> None:
     prefix = pattern.partition("{")[0]
     names = re.compile(re.escape(prefix) + r"(\d+)\.png")
     numbers = [int(match[1]) for file in folder.iterdir() if (match := names.fullmatch(file.name))]
-    io.write_next(folder, pattern, finish.encode(done, "png"), first=max(numbers, default=-1) + 1)
+    data = finish.encode(done, "png")
+    io.write_next(folder, pattern.format, data, first=max(numbers, default=-1) + 1)

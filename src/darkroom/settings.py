@@ -117,6 +117,18 @@ _ROWS = (
         help="File format. Default: as --out ends, else png.",
     ),
     Setting(
+        name="quality",
+        type=int,
+        default=None,
+        help="Of JPEG and WebP, 1 to 100. Default: 95 for JPEG; WebP keeps every pixel.",
+    ),
+    Setting(
+        name="name",
+        type=str,
+        default="{date}-{seed}-{counter:3}",
+        help="Pattern for the names of images in a folder, such as {date}-{seed}-{prompt:40}.",
+    ),
+    Setting(
         name="watermark",
         type=bool,
         default=None,

@@ -218,7 +218,7 @@ def test_counted_names_never_meet(tmp_path: Path) -> None:
     def write(number: int) -> None:
         for part in range(4):
             data = f"{number} {part}".encode()
-            path = io.write_next(tmp_path, "2026-11-20-7-{:03}.png", data, first=1)
+            path = io.write_next(tmp_path, "2026-11-20-7-{:03}.png".format, data, first=1)
             assert path.read_bytes() == data
             paths.append(path)
 
@@ -231,7 +231,7 @@ def test_counted_names_never_meet(tmp_path: Path) -> None:
 
 def test_a_counted_name_in_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="folder does not exist"):
-        io.write_next(tmp_path / "missing", "{}.png", DATA)
+        io.write_next(tmp_path / "missing", "{}.png".format, DATA)
 
 
 def run_together(work: Callable[[int], None], count: int) -> None:

@@ -113,6 +113,16 @@ class Flags:
 
     out: Annotated[str | None, _setting("out", RESULT, "--out", "-o", metavar="FILE|FOLDER")] = None
     format: Annotated[str | None, _setting("format", RESULT)] = None
+    quality: Annotated[int | None, _setting("quality", RESULT, metavar="N")] = None
+    lossless: Annotated[
+        bool | None,
+        _option(
+            RESULT,
+            "Whether WebP keeps every pixel. Default: yes, unless --quality is said.",
+            "--lossless/--no-lossless",
+        ),
+    ] = None
+    name: Annotated[str | None, _setting("name", RESULT, metavar="PATTERN")] = None
     overwrite: Annotated[
         bool, _option(RESULT, "Let --out replace an existing file.", "--overwrite")
     ] = False

@@ -55,7 +55,7 @@ def _lines(found: "Inspection") -> Iterator[str]:
         yield "Recipe:"
         yield from _rows(_ours(found.recipe))
     elif found.foreign is not None:
-        yield f"Recipe of {_program(found.foreign)}:"
+        yield f"Recipe of {printable(found.foreign.program)}:"
         yield from _rows(_theirs(found.foreign))
         if found.foreign.rest:
             yield "It also says:"
@@ -78,16 +78,6 @@ def _in_words(mark: "Mark") -> str:
 def _beyond_chance(payload: str) -> float:
     """The share of agreeing bits that stands five standard deviations above a fair coin's."""
     return 0.5 + 2.5 / math.sqrt(8 * len(payload))
-
-
-def _program(recipe: "ForeignRecipe") -> str:
-    """The program's name, and what it calls itself where that is another."""
-    from darkroom.images.foreign.recipe import NAMES
-
-    name, itself = NAMES[recipe.tool], printable(recipe.software)
-    if not itself or itself.startswith(name):
-        return itself or name
-    return f"{name} ({itself})"
 
 
 def _ours(recipe: "Recipe") -> Mapping[str, object]:

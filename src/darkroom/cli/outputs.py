@@ -16,10 +16,12 @@ from darkroom import paths, settings
 from darkroom.cli.flags import Flags
 from darkroom.contracts import ImageDone, Raster, Resolved
 from darkroom.errors import OutputError, RequestError
-from darkroom.images import grid, io, provenance, watermark
+from darkroom.images import grid, io, naming, provenance, watermark
 from darkroom.images.io import Format
+from darkroom.planning import checks
 
 _SUFFIXES: dict[Format, str] = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
+_LOSSY = 90  # the quality of WebP that does not keep every pixel
 _FOREIGN = {".avif", ".bmp", ".gif", ".heic", ".jxl", ".tif", ".tiff"}
 
 
@@ -29,17 +31,34 @@ class Outputs:
 
     folder: Path
     file: Path | None
+    pattern: naming.Pattern
     format: Format
+    quality: int | None
     overwrite: bool
 
-    def save(self, data: bytes, name: str) -> Path:
-        """Write one image; in a folder it is called by the day, `name` and a counter."""
+    def save(self, data: bytes, done: ImageDone, label: str) -> Path:
+        """Write one image; `label` is its seed, or what it is instead of one image."""
         io.make_folder(self.folder)
         if self.file is not None:
             io.write_atomic(self.file, data, overwrite=self.overwrite)
             return self.file
-        pattern = f"{time.strftime('%Y-%m-%d')}-{name}-{{:03}}{_SUFFIXES[self.format]}"
-        return io.write_next(self.folder, pattern, data, first=1)
+        recipe = done.recipe
+        values = {
+            "date": time.strftime("%Y-%m-%d"),
+            "time": time.strftime("%H%M%S"),
+            "seed": label,
+            "index": done.index + 1,
+            "width": done.image.width,
+            "height": done.image.height,
+            "guidance": f"{recipe.guidance:g}",
+        }
+        named = ("prompt", "model", "sampler", "steps", "task")
+        values |= {name: getattr(recipe, name) for name in named}
+
+        def name(counter: int) -> str:
+            return self.pattern.name(values, counter, _SUFFIXES[self.format])
+
+        return io.write_next(self.folder, name, data, first=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +88,21 @@ def outputs(flags: Flags, images: int) -> Outputs:
     said = settings.read("out", flags.out)
     target = paths.output_folder() if said is None else Path(str(said)).expanduser()
     wanted = cast("Format | None", settings.read("format", flags.format))
-    if _format(target) is None or target.is_dir():
-        chosen = Outputs(folder=target, file=None, format=wanted or "png", overwrite=False)
-    else:
-        chosen = _one_file(target, wanted, flags, images)
-    try_out(chosen.folder)
-    return chosen
+    one = None
+    if _format(target) is not None and not target.is_dir():
+        one = _one_file(target, wanted, flags, images)
+        wanted = io.SUFFIXES[target.suffix.lower()]
+    kind = wanted or "png"
+    folder = target if one is None else one.parent
+    try_out(folder)
+    return Outputs(
+        folder=folder,
+        file=one,
+        pattern=_pattern(str(settings.read("name", flags.name)), kind),
+        format=kind,
+        quality=_quality(kind, flags),
+        overwrite=flags.overwrite,
+    )
 
 
 def preview(file: Path | None) -> Preview | None:
@@ -131,12 +159,18 @@ def _format(file: Path) -> Format | None:
     return io.SUFFIXES.get(suffix)
 
 
-def _one_file(file: Path, wanted: Format | None, flags: Flags, images: int) -> Outputs:
+def _one_file(file: Path, wanted: Format | None, flags: Flags, images: int) -> Path:
+    """`file`, if that is where the one image can go."""
     named = io.SUFFIXES[file.suffix.lower()]
     if wanted not in {None, named}:
         raise RequestError(
             f"{file.name} ends like {named}, but the format is to be {wanted}.",
             "Leave --format out, or change the name.",
+        )
+    if flags.name is not None:
+        raise RequestError(
+            f"{file.name} is the name of the image, and --name is another.",
+            "Say one of them; beside --name, --out is a folder.",
         )
     if images > 1 or flags.grid:
         raise RequestError(
@@ -147,4 +181,35 @@ def _one_file(file: Path, wanted: Format | None, flags: Flags, images: int) -> O
         raise OutputError(
             f"{file} exists already.", "Choose another name, or --overwrite to replace it."
         )
-    return Outputs(folder=file.parent, file=file, format=named, overwrite=flags.overwrite)
+    return file
+
+
+def _pattern(text: str, kind: Format) -> naming.Pattern:
+    """The pattern, which may end as the files will."""
+    stem, dot, ending = text.rpartition(".")
+    named = io.SUFFIXES.get(dot + ending.lower())
+    if named not in {None, kind}:
+        raise RequestError(
+            f"The pattern {text!r} ends like {named}, but the format is {kind}.",
+            "Leave the ending out; --format says it.",
+        )
+    return naming.parse(text if named is None else stem)
+
+
+def _quality(kind: Format, flags: Flags) -> int | None:
+    """What `io.encode` takes; None keeps every pixel as far as the format can."""
+    said = settings.read("quality", flags.quality)
+    quality = None if said is None else checks.whole("Quality", said, 1, 100, "90 is usual")
+    if kind == "png":
+        if flags.quality is not None or flags.lossless is False:
+            raise RequestError("PNG keeps every pixel; it has no quality.", "Say --format webp.")
+        return None
+    if kind == "jpeg":
+        if flags.lossless:
+            raise RequestError("JPEG cannot keep every pixel.", "Say --format png or webp.")
+        return quality
+    if flags.lossless and flags.quality is not None:
+        raise RequestError("Lossless WebP keeps every pixel; it has no quality.", "Say one of two.")
+    if flags.lossless:
+        return None
+    return _LOSSY if quality is None and flags.lossless is False else quality

@@ -62,10 +62,11 @@ def _save(
 ) -> None:
     """Save each image as soon as it is finished, then the grid; results are told at once."""
 
-    def save(done: ImageDone, name: str, *, private: bool) -> Path:
+    def save(done: ImageDone, label: str, *, private: bool) -> Path:
         from darkroom.tasks import finish  # loads torch, which judged wishes alone may wait for
 
-        return target.save(finish.encode(done, target.format, private=private), name)
+        data = finish.encode(done, target.format, private=private, quality=target.quality)
+        return target.save(data, done, label)
 
     def tell(path: Path) -> None:
         if not flags.json:

@@ -9,7 +9,7 @@ import io
 import os
 import secrets
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,11 +37,7 @@ SUFFIXES: Mapping[str, Format] = {
 # What systems and file systems without hard links answer.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
 
-_ENCODER: dict[Format, dict[str, Any]] = {
-    "png": {},
-    "jpeg": {"quality": 95, "subsampling": 0},
-    "webp": {"lossless": True},
-}
+JPEG_QUALITY = 95
 
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -215,17 +211,34 @@ def encode_pillow(image: Image.Image) -> bytes:
 
 
 def encode(
-    raster: Raster, file_format: Format = "png", *, mark: Mark, recipe: Recipe | None = None
+    raster: Raster,
+    file_format: Format = "png",
+    *,
+    mark: Mark,
+    recipe: Recipe | None = None,
+    quality: int | None = None,
 ) -> bytes:
     """An image file that says how it came about: always its mark, and its recipe unless None.
 
-    PNG and WebP keep every pixel; JPEG is written at quality 95 without colour subsampling.
+    `quality`: 1 … 100, for JPEG (usually 95) and for WebP, which keeps every pixel without it;
+    PNG always does.  JPEG is written without colour subsampling.
     OutputError where a recipe is longer than a JPEG can carry.
     """
     buffer = io.BytesIO()
-    arguments = _ENCODER[file_format] | metadata.save_arguments(file_format, mark, recipe)
+    arguments = _compression(file_format, quality) | metadata.save_arguments(
+        file_format, mark, recipe
+    )
     to_pil(raster).save(buffer, file_format.upper(), **arguments)
     return buffer.getvalue()
+
+
+def _compression(file_format: Format, quality: int | None) -> dict[str, Any]:
+    """Pillow's arguments."""
+    if file_format == "jpeg":
+        return {"quality": JPEG_QUALITY if quality is None else quality, "subsampling": 0}
+    if file_format == "webp":
+        return {"lossless": True} if quality is None else {"quality": quality}
+    return {}
 
 
 def make_folder(folder: Path) -> None:
@@ -264,15 +277,15 @@ def write_atomic(path: Path, data: bytes, *, overwrite: bool = False) -> None:
         raise output_error(path, error) from error
 
 
-def write_next(folder: Path, pattern: str, data: bytes, *, first: int = 0) -> Path:
+def write_next(folder: Path, name: Callable[[int], str], data: bytes, *, first: int = 0) -> Path:
     """Write under the first free name of a counted series; no other writer can take the same.
 
-    `pattern` is a file name with one `{}` for the counter, such as `"2026-11-20-7-{:03}.png"`,
-    which begins at `first`.  Returns the path.  OutputError as for `write_atomic`.
+    `name`: the file name for a counter, which begins at `first`, another one for each.  Returns
+    the path.  OutputError as for `write_atomic`.
     """
     counter = first
     while True:
-        path = folder / pattern.format(counter)
+        path = folder / name(counter)
         counter += 1
         if os.path.lexists(path):
             continue

@@ -89,8 +89,9 @@ def from_json(text: str) -> Recipe:
             raise ImageError(
                 f"The recipe is damaged: the value of {name!r} is of another kind.", _DAMAGED_HINT
             )
-        if type(values[name]) is int and float in {hint, *get_args(hint)}:
-            values[name] = float(values[name])
+        value = values[name]
+        if type(value) is int and float in {hint, *get_args(hint)}:
+            values[name] = float(value)
     return Recipe(**values)
 
 
@@ -155,7 +156,9 @@ def carried(image: Image.Image) -> Carried:
     if beside is not None and beside.comment is not None:
         texts.setdefault(COMMENT, beside.comment)
     if image.format == "PNG":
-        texts |= {key: str(text) for key, text in image.info.items() if isinstance(text, str)}
+        for key, text in image.info.items():
+            if isinstance(key, str) and isinstance(text, str):
+                texts[key] = str(text)
     recipe = texts.pop(RECIPE_KEY, None if beside is None else beside.recipe)
     return Carried(recipe=recipe, texts=texts, xmp=packet)
 

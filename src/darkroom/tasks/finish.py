@@ -37,13 +37,17 @@ def finish(studio: Studio, batch: Batch, latents: Tensor) -> Iterator[Event]:
         )
 
 
-def encode(done: ImageDone, file_format: Format, *, private: bool = False) -> bytes:
-    """The image as a file that says that AI made it and, unless it or the call is private, how."""
+def encode(
+    done: ImageDone, file_format: Format, *, private: bool = False, quality: int | None = None
+) -> bytes:
+    """The image as a file that says that AI made it and, unless it or the call is private, how.
+
+    `quality`: as `io.encode` takes it.
+    """
     recipe = done.recipe
     mark = provenance.new_mark(darkroom.__version__, edited=recipe.input_sha256 is not None)
-    return io.encode(
-        done.image, file_format, mark=mark, recipe=None if private or done.private else recipe
-    )
+    told = None if private or done.private else recipe
+    return io.encode(done.image, file_format, mark=mark, recipe=told, quality=quality)
 
 
 def write(

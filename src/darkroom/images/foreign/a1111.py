@@ -36,7 +36,18 @@ _ENLARGERS: Mapping[str, Enlarger] = {
     "latent (bicubic antialiased)": "latent",
     "lanczos": "lanczos",
 }
-_AUTOMATIC = {"automatic": "", "auto": "", "default": ""}
+# The schedules that `Automatic` means (since 1.9); of other samplers it is the usual one.
+_AUTOMATIC = {
+    "dpm++ 2m": "Karras",
+    "dpm++ sde": "Karras",
+    "dpm++ 2s a": "Karras",
+    "dpm2": "Karras",
+    "dpm2 a": "Karras",
+    "restart": "Karras",
+    "dpm++ 2m sde": "Exponential",
+    "dpm++ 2m sde heun": "Exponential",
+    "dpm++ 3m sde": "Exponential",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +75,11 @@ def read(text: str) -> ForeignRecipe:
     passes = _passes(said)
     twice = passes.times is not None
     strength = said.real("Denoising strength") or None  # 0 says that there was nothing to keep
+    steps = said.whole("Steps", low=1)
     said.drop("Batch size", "Batch pos", "Time")
-    said.choice(_AUTOMATIC, "Schedule type")
+    sampler, schedule = said.text("Sampler"), said.text("Schedule type")
+    if schedule is not None and schedule.lower() == "automatic":
+        schedule = _AUTOMATIC.get((sampler or "").lower())
     return ForeignRecipe(
         tool="a1111",
         software=" ".join(filter(None, (said.text("App"), said.text("Version")))),
@@ -74,9 +88,9 @@ def read(text: str) -> ForeignRecipe:
         model=said.text("Model"),
         model_hash=said.hash("Model hash") or _hash_among(said),
         strength=None if twice else strength,
-        steps=said.whole("Steps", low=1),
-        sampler=said.text("Sampler"),
-        schedule=said.text("Schedule type"),
+        steps=steps,
+        sampler=sampler,
+        schedule=schedule,
         guidance=said.real("CFG scale"),
         eta=said.real("Eta", "Eta DDIM"),
         width=passes.width,
@@ -95,7 +109,7 @@ def read(text: str) -> ForeignRecipe:
         tiling=said.choice(_TILING, "Tiling"),
         hires=passes.times,
         hires_strength=strength if twice else None,
-        hires_steps=said.whole("Hires steps") if twice else None,
+        hires_steps=(said.whole("Hires steps", low=1) or steps) if twice else None,
         hires_enlarger=said.choice(_ENLARGERS, "Hires upscaler") if twice else None,
         rest=said.rest(),
     )

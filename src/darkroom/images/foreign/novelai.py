@@ -13,6 +13,7 @@ def read(comment: str, description: str = "", source: str = "") -> ForeignRecipe
     from_image = said.text("request_type") == "Img2ImgRequest"
     strength = said.real("strength")
     said.drop("signed_hash")
+    schedule = said.text("noise_schedule")
     return ForeignRecipe(
         tool="novelai",
         software="NovelAI",
@@ -22,7 +23,7 @@ def read(comment: str, description: str = "", source: str = "") -> ForeignRecipe
         strength=strength if from_image else None,
         steps=said.whole("steps", low=1),
         sampler=said.text("sampler"),
-        schedule=said.text("noise_schedule"),
+        schedule=None if schedule == "native" else schedule,
         guidance=said.real("scale"),
         width=said.whole("width", low=1),
         height=said.whole("height", low=1),

@@ -77,6 +77,15 @@ class ForeignRecipe:
     hires_enlarger: Enlarger | None = None
     rest: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def program(self) -> str:
+        """The name to call the program by; many write in the way of another."""
+        name = NAMES[self.tool]
+        if not self.software:
+            return name
+        themselves = self.software.startswith((name, "Darkroom"))
+        return self.software if themselves else f"{name} ({self.software})"
+
 
 class Said:
     """The settings of a recipe, taken one after the other; what makes no sense is left over.

@@ -1,0 +1,50 @@
+"""From a recipe back to the Request that makes its image again."""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+from darkroom.contracts import Recipe, Request
+
+# No image depends on these: a recipe is of one image, whatever stood beside it, wherever it was.
+INDIFFERENT = frozenset({"count", "batch", "device", "private", "version"})
+# These follow from a recipe in other ways than by their name.
+_TRANSLATED = frozenset({"image", "steps", "watermark"})
+# These may differ between two makings of one image: where its settings stand, not what they are.
+_CIRCUMSTANCES = ("model", "software", "versions", "version", "watermark")
+
+
+def request_of(recipe: Recipe, *, image: bytes | None = None) -> Request:
+    """The wish that makes the image of `recipe` once more: one image, nothing left unsaid.
+
+    `image`: the encoded input image of img2img, of which a recipe holds the checksum alone.
+    """
+    same: dict[str, Any] = {
+        entry.name: getattr(recipe, entry.name)
+        for entry in fields(Request)
+        if entry.name not in INDIFFERENT | _TRANSLATED
+    }
+    # The ldm grid has other counts of steps than are asked for.
+    steps = recipe.steps if recipe.requested_steps is None else recipe.requested_steps
+    return Request(**same, image=image, steps=steps, watermark=recipe.watermark is not None)
+
+
+def differences(then: Recipe, now: Recipe) -> Iterator[str]:
+    """What is no longer as it was when the image was first made, in words.
+
+    Most of it moves pixels by a level or two; another model makes another image.
+    """
+    if then.model_sha256 != now.model_sha256:
+        yield (
+            f"The model is another one: {then.model} ({then.model_sha256[:10]}) then, "
+            f"{now.model} ({now.model_sha256[:10]}) now."
+        )
+    for entry in fields(Recipe):
+        before, after = getattr(then, entry.name), getattr(now, entry.name)
+        if before != after and entry.name not in {*_CIRCUMSTANCES, "model_sha256"}:
+            name = entry.name.replace("_", " ").capitalize()
+            yield f"{name}: {before} then, {after} now."
+    for name in sorted({*then.versions, *now.versions}):
+        before, after = then.versions.get(name, "absent"), now.versions.get(name, "absent")
+        if before != after:
+            yield f"Version of {name}: {before} then, {after} now."

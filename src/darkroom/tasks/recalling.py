@@ -1,0 +1,292 @@
+"""From an image file to wishes: to make it again, or something like it.  No torch."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from darkroom import names, paths
+from darkroom.checkpoints import catalog
+from darkroom.contracts import Recipe, Request, Task
+from darkroom.errors import ModelError, RequestError
+from darkroom.images.foreign.recipe import ForeignRecipe
+from darkroom.images.inspection import Inspection, inspect_file
+from darkroom.planning import again
+from darkroom.planning.resolve import MAX_SEED
+
+# What `like` leaves to this machine, this model and this person.
+_NOT_LIKENESS = frozenset({"task", "image", "model", "prediction", "precision", "watermark"})
+_REQUEST = tuple(entry.name for entry in fields(Request))
+# Without these another program's image cannot be made again.
+_NEEDED = ("prompt", "seed", "steps", "sampler", "guidance", "width", "height")
+_LORA = re.compile(r"<(?:lora|lyco|hypernet):([^:<>]{1,100})")
+_MAX_NAMED = 12  # settings that one remark lists
+_OLD_HASH = 2**20, 2**16  # where A1111's first hashes begin, and how much they take
+_SHORTEST_HASH = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Likeness:
+    """What an image's recipe means here.
+
+    `fields`: of a Request, by name.  `remarks`: a sentence for each thing that has no meaning
+    here, or another one.
+    """
+
+    fields: Mapping[str, Any]
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """How to make an image again.  `recipe` is None where another program wrote it."""
+
+    request: Request
+    recipe: Recipe | None
+    remarks: tuple[str, ...]
+
+
+def like(file: Path, task: Task = "txt2img") -> Likeness:
+    """The settings of an image, for another one by `task`; its model if it is installed.
+
+    Raises:
+        ImageError: it is no image.
+        RequestError: it holds no recipe.
+    """
+    recipe = _recipe(inspect_file(file), file.name)
+    remarks: list[str] = []
+    if isinstance(recipe, Recipe):
+        request = again.request_of(recipe)
+        kept = [n for n in _REQUEST if n not in again.INDIFFERENT | _NOT_LIKENESS]
+        values = {name: getattr(request, name) for name in kept}
+    else:
+        values, remarks = _translated(recipe)
+    remarks += _for_task(values, task)
+    name, digest = _model(recipe)
+    found, remark = _installed(name, digest)
+    if found is not None:
+        values["model"] = found
+    elif name or digest:
+        remarks.append(f"{_missing(name, digest)} The usual model is used.")
+    return Likeness(fields=values, remarks=(*remarks, *remark))
+
+
+def replay(
+    file: Path, *, model: str | None = None, image: bytes | None = None, any_image: bool = False
+) -> Replay:
+    """The wish that makes the image of `file` again.
+
+    `model`: the name or file of another model than its own.  `image`: the input image of img2img;
+    one that differs from the first is taken only with `any_image`.
+
+    Raises:
+        ImageError: it is no image.
+        RequestError: it holds no recipe, or not enough of one, or the input image is another.
+        ModelError: its model is not installed.
+    """
+    recipe = _recipe(inspect_file(file), file.name)
+    remarks: list[str] = []
+    if isinstance(recipe, Recipe):
+        request = again.request_of(recipe, image=image)
+        remarks += _input(recipe, image, any_image=any_image)
+    else:
+        values, remarks = _translated(recipe)
+        request = _completed(recipe, values, image, file.name)
+        remarks.append(
+            f"{recipe.program} made it: the settings are the same, the arithmetic is not, so "
+            "expect the same picture rather than the same pixels."
+        )
+    if model is None:
+        name, digest = _model(recipe)
+        found, remark = _installed(name, digest)
+        if found is None:
+            raise ModelError(_missing(name, digest), _how_to_get())
+        model, remarks = found, [*remarks, *remark]
+    return Replay(
+        request=replace(request, model=model),
+        recipe=recipe if isinstance(recipe, Recipe) else None,
+        remarks=tuple(remarks),
+    )
+
+
+def _recipe(found: Inspection, name: str) -> Recipe | ForeignRecipe:
+    recipe = found.recipe or found.foreign
+    if recipe is not None:
+        return recipe
+    hint = "Only its maker knows prompt and settings: darkroom txt2img takes them by hand."
+    if found.mark is not None and found.mark.system == "Darkroom":
+        raise RequestError(f"{name} was made privately: it holds no recipe.", hint)
+    reason = next((note for note in found.notes if "recipe is" in note), "")
+    raise RequestError(f"{name} holds no recipe that can be read. {reason}".rstrip(), hint)
+
+
+def _translated(recipe: ForeignRecipe) -> tuple[dict[str, Any], list[str]]:
+    """Fields of a Request out of another program's recipe, and what did not become one."""
+    values = {name: getattr(recipe, name, None) for name in _REQUEST if name != "model"}
+    values = {name: value for name, value in values.items() if value is not None}
+    remarks = [*_sampling(values), *_seeds(values)]
+    loras = list(dict.fromkeys(_LORA.findall(recipe.prompt or "")))[:_MAX_NAMED]
+    if loras:
+        remarks.append(f"It was made with {', '.join(loras)} beside the model: not used here.")
+    rest = [name for name in recipe.rest if "hash" not in name.lower()]
+    if rest:
+        told = "; ".join(f"{name}: {recipe.rest[name]}" for name in rest[:_MAX_NAMED])
+        remarks.append(f"Not taken over: {told}{'; …' if len(rest) > _MAX_NAMED else ''}")
+    return values, remarks
+
+
+def _sampling(values: dict[str, Any]) -> Iterator[str]:
+    """Make the names of sampler and schedule ours, and drop what our sampler does not take."""
+    sampler, schedule = values.pop("sampler", None), values.pop("schedule", None)
+    carried = None
+    if sampler is not None:
+        try:
+            values["sampler"], carried = names.sampler_named(sampler)
+        except RequestError as error:
+            yield error.message
+    try:
+        schedule = None if schedule is None else names.schedule_named(schedule)
+    except RequestError as error:
+        yield error.message
+        schedule = None
+    record = names.SAMPLERS.get(values.get("sampler", ""))
+    if record is None:
+        return
+    # Timesteps are spaced evenly where a program says nothing else; a few samplers bring their own.
+    chosen = schedule or carried or record.schedule or "normal"
+    if record.schedules is not None and chosen not in record.schedules:
+        yield f"The sampler {record.name} is not defined on the schedule {chosen} here."
+        chosen = record.schedules[0]
+    values["schedule"] = chosen
+    for name, taken in ("eta", record.uses_eta), ("churn", record.churn):
+        if not taken and values.pop(name, None):
+            yield f"Its {name} is left out: the sampler {record.name} takes none here."
+
+
+def _seeds(values: dict[str, Any]) -> Iterator[str]:
+    """Drop the seeds that no image here can have."""
+    for name in ("seed", "variation_seed", "seed_offset"):
+        seed = values.get(name)
+        if seed is not None and not 0 <= seed <= MAX_SEED:
+            del values[name]
+            yield f"Its {_words(name)}, {seed}, is beyond every seed here."
+    if not values.get("variation_strength") or "variation_seed" not in values:
+        values.pop("variation_seed", None)
+        values.pop("variation_strength", None)
+
+
+def _for_task(values: dict[str, Any], task: Task) -> Iterator[str]:
+    """Drop what this task has no use for."""
+    if task == "txt2img" and values.pop("strength", None) is not None:
+        yield "Its strength is left out: txt2img starts from no image."
+    if task == "img2img":
+        second = [values.pop(name) for name in list(values) if name.startswith("hires")]
+        if any(value is not None for value in second):
+            yield "Its second pass is left out: img2img has none."
+
+
+def _completed(
+    recipe: ForeignRecipe, values: Mapping[str, Any], image: bytes | None, name: str
+) -> Request:
+    """The Request of another program's recipe that says all that it must."""
+    missing = [_words(need) for need in _NEEDED if need not in values]
+    if missing:
+        raise RequestError(
+            f"{name} cannot be made again: the recipe of {recipe.program} lacks "
+            f"{', '.join(missing)}.",
+            f"darkroom txt2img --like {name} takes over what it does tell.",
+        )
+    if recipe.strength is not None and image is None:
+        raise _no_input(None)
+    return Request(task="txt2img" if image is None else "img2img", image=image, **values)
+
+
+def _input(recipe: Recipe, image: bytes | None, *, any_image: bool) -> Iterator[str]:
+    """Judge the input image; a sentence where another one is taken."""
+    if recipe.input_sha256 is None:
+        if image is not None:
+            raise RequestError("This image was made without an input image.", "Leave it out.")
+        return
+    if image is None:
+        raise _no_input(recipe.input_sha256)
+    digest = hashlib.sha256(image).hexdigest()
+    if digest != recipe.input_sha256:
+        told = f"its SHA-256 is {digest[:16]}…, not {recipe.input_sha256[:16]}…"
+        if not any_image:
+            raise RequestError(
+                f"That is not the file from which this image was made: {told}.",
+                "Find that very file, or take this one all the same with --any-input.",
+            )
+        yield f"Another input image is taken: {told}."
+
+
+def _no_input(digest: str | None) -> RequestError:
+    which = "" if digest is None else f", the file with the SHA-256 {digest}"
+    return RequestError(
+        f"This image was made from another one{which}.", "Give that file with --input FILE."
+    )
+
+
+def _installed(name: str, digest: str | None) -> tuple[str | None, tuple[str, ...]]:
+    """The installed model that is meant, and a remark where only its name is the same.
+
+    Those that bear the name are tried first: the checksum of a large file takes seconds, once.
+    """
+    wanted = _stem(name)
+    models = sorted(catalog.installed(), key=lambda model: _stem(model.name) != wanted)
+    if digest is not None:
+        for model in models:
+            if _is_of(model.path, digest):
+                return model.name, ()
+    if wanted and models and _stem(models[0].name) == wanted:
+        found = models[0]
+        if digest is None:
+            return found.name, ()
+        told = f"its checksum is not the {digest[:10]} of the recipe"
+        return found.name, (f"The model {found.name} is another of that name: {told}.",)
+    return None, ()
+
+
+def _stem(name: str) -> str:
+    """What different programs' names of one model file have in common."""
+    file = PurePosixPath(name.replace("\\", "/")).name
+    return re.sub(r"\.(?:safetensors|ckpt|pt)$", "", file, flags=re.IGNORECASE).casefold()
+
+
+def _is_of(path: Path, digest: str) -> bool:
+    """Whether a model has this checksum, or the beginning of it, or A1111's first kind of one."""
+    try:
+        if len(digest) == _SHORTEST_HASH and path.is_file():
+            with path.open("rb") as file:
+                file.seek(_OLD_HASH[0])
+                part = file.read(_OLD_HASH[1])
+            if hashlib.sha256(part).hexdigest().startswith(digest):
+                return True
+        return catalog.sha256(path).startswith(digest)
+    except (OSError, ModelError):
+        return False
+
+
+def _missing(name: str, digest: str | None) -> str:
+    which = f"The model {name}" if name else "Its model"
+    return f"{which} is not installed{'' if digest is None else f' (SHA-256 {digest}…)'}."
+
+
+def _how_to_get() -> str:
+    return (
+        f"Put its file into {paths.models_folder()}, or say where it is with --model FILE; sites "
+        "for models find a file by that checksum. --model NAME takes another model."
+    )
+
+
+def _model(recipe: Recipe | ForeignRecipe) -> tuple[str, str | None]:
+    """Name and checksum of a recipe's model, as far as they are told."""
+    if isinstance(recipe, Recipe):
+        return recipe.model, recipe.model_sha256
+    return recipe.model or "", recipe.model_hash
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
