@@ -202,9 +202,9 @@ def test_a_prompt_is_read_once(engine: Engine, wish: Wish, monkeypatch: pytest.M
     calls: list[int] = []
     real = TextEncoder.forward
 
-    def forward(self: TextEncoder, ids: Tensor) -> Tensor:
+    def forward(self: TextEncoder, ids: Tensor, **how: Any) -> Tensor:
         calls.append(len(ids))
-        return real(self, ids)
+        return real(self, ids, **how)
 
     monkeypatch.setattr(TextEncoder, "forward", forward)
     for seed in range(3):
@@ -283,7 +283,8 @@ def test_guidance_in_halves_is_carried_out_and_gives_the_same_picture(
 
 
 def test_cut_words_are_noted_before_the_first_step(engine: Engine, wish: Wish) -> None:
-    events = list(engine.run(wish(prompt="cat " * 75 + "the last words", negative="dog " * 80)))
+    said = {"prompt": "cat " * 75 + "the last words", "negative": "dog " * 80}
+    events = list(engine.run(wish(**said, prompt_syntax="plain")))
     assert [type(event).__name__ for event in events[:4]] == [
         "Started",
         "Noted",

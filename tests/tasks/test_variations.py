@@ -10,6 +10,7 @@ from torch import Tensor
 
 from darkroom.contracts import Raster, Stepped
 from darkroom.diffusion.noise import Noise
+from darkroom.errors import RequestError
 from darkroom.images import io
 from darkroom.models.unet import UNet
 from darkroom.names import SAMPLERS
@@ -215,6 +216,41 @@ def test_a_tiled_image_stays_one_when_it_is_enlarged(engine: Engine, wish: Wish)
         assert across[-1] < 2.5 * across[:-1].max()
 
 
+# Prompts
+
+
+def test_marks_are_read_and_a_schedule_changes_the_prompt_on_the_way(
+    engine: Engine, wish: Wish
+) -> None:
+    still: dict[str, Any] = {**DETERMINISTIC, "steps": 4}
+    cat, dog = (one(engine, wish, **still, prompt=name) for name in ("a cat", "a dog"))
+    assert one(engine, wish, **still, prompt="a [cat:dog:0]") == dog
+    assert one(engine, wish, **still, prompt="a [cat:dog:9]") == cat
+    assert one(engine, wish, **still, prompt="a [cat:dog:0.5]") not in (cat, dog)
+    assert one(engine, wish, **still, prompt="(a cat:1.4)") != cat
+    marks = {"prompt": "(a cat:1.4)", "prompt_syntax": "plain"}
+    assert one(engine, wish, **still, **marks) != one(engine, wish, **still, prompt="(a cat:1.4)")
+
+
+def test_a_schedule_goes_on_in_the_second_pass(engine: Engine, wish: Wish) -> None:
+    """There integers count on from the first pass, and fractions from 1 (as in A1111)."""
+    said: dict[str, Any] = {**DETERMINISTIC, "steps": 4, "hires": 1.0, "hires_steps": 4}
+    cat = one(engine, wish, **said, prompt="a cat")
+    late = one(engine, wish, **said, prompt="a [cat:dog:1.5]")
+    assert late != cat
+    assert one(engine, wish, **said, prompt="a [cat:dog:6]") == late
+    assert one(engine, wish, **said, prompt="a [cat:dog:8]") == cat
+
+
+def test_text_that_no_model_follows_is_refused_before_anything_runs(
+    engine: Engine, wish: Wish
+) -> None:
+    with pytest.raises(RequestError, match="weight"):
+        engine.run(wish(prompt="(a cat:1000)"))
+    with pytest.raises(RequestError, match="times as long"):
+        engine.plan(wish(prompt="cat " * 3000))
+
+
 # The forecast
 
 
@@ -231,6 +267,14 @@ def test_a_tiled_image_stays_one_when_it_is_enlarged(engine: Engine, wish: Wish)
         {"hires": 2.0, "steps": 4, "hires_strength": 0.0},
         {"hires": 1.5, "steps": 4, "hires_steps": 7, "guidance_end": 0.5},
         {"variation_strength": 0.5, "tiling": "x"},
+        {"guidance": 0.0, "rescale": 0.5},
+        {"prompt": "a cat AND a dog :0.5"},
+        {"prompt": "a cat AND a dog :0.5", "guidance": 1.0},
+        {"prompt": "a cat :0.5 AND a dog :0.5", "guidance": 1.0, "rescale": 0.5},
+        {"prompt": "cat " * 80},
+        {"prompt": "cat " * 80 + " AND a dog", "guidance_end": 0.5},
+        {"prompt": "cat " * 80, "negative": "a BREAK b BREAK c", "prompt_syntax": "comfyui"},
+        {"prompt": "cat " * 80, "prompt_syntax": "plain"},
         *({"sampler": sampler} for sampler in SAMPLERS),
     ],
     ids=str,

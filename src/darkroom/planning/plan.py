@@ -37,6 +37,16 @@ _EMULATION = 4  # a format that a device does not compute in costs about so many
 
 
 @dataclass(frozen=True, kw_only=True)
+class Prompts:
+    """Text tokens that the U-Net reads: of the negative prompt, and of each part of the prompt,
+    with the weight of the part.
+    """
+
+    negative: int
+    parts: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Run:
     """What one pass asks of the networks, for one image.
 
@@ -85,25 +95,26 @@ def plan(
     machine: Machine,
     *,
     loaded: int = 0,
-    contexts: Sequence[int] | None = None,
+    prompts: Prompts | None = None,
 ) -> Plan:
     """State device, precision, batch, memory and seconds.  Loads and runs nothing.
 
-    `loaded`: bytes of this model that the machine's free memory already lacks.  `contexts`: text
-    tokens that the U-Net sees, of the negative prompt and of each part of the prompt; where it is
-    not given, both are one chunk.  Seconds do not include loading.
+    `loaded`: bytes of this model that the machine's free memory already lacks.  `prompts`: how
+    long they are, where it is known; else both are one chunk.  Seconds do not include loading.
 
     Raises:
         DarkroomError: it cannot fit; the message says what is needed and what is free.
     """
-    contexts = contexts or (spec.text_encoder.context_length,) * 2
+    if prompts is None:
+        length = spec.text_encoder.context_length
+        prompts = Prompts(negative=length, parts=((length, 1.0),))
     free = int((machine.memory_free + loaded) * (1 - _RESERVE))
-    work = _work(resolved, spec, contexts)
+    work = _work(resolved, spec, prompts)
     candidates = _precisions(resolved, work, machine)
     precision = next((p for p in candidates if _needs(work, spec, p) <= free), None)
     if precision is None:
         narrowest = min(candidates, key=_BYTES.__getitem__)
-        raise _too_large(resolved, spec, machine, narrowest, free, contexts)
+        raise _too_large(resolved, spec, machine, narrowest, free, prompts)
     speed, emulated = _speed(machine, precision)
     threads = machine.cores
     if machine.device == "cpu" and work.runs[0].unet.flops < _WORTH_SHARING:
@@ -129,34 +140,35 @@ def plan(
     )
 
 
-def _work(resolved: Resolved, spec: ModelSpec, contexts: Sequence[int]) -> _Work:
+def _work(resolved: Resolved, spec: ModelSpec, prompts: Prompts) -> _Work:
     length = spec.text_encoder.context_length
     return _Work(
         text=text_cost(spec.text_encoder),
-        chunks=sum(contexts) // length,
-        runs=tuple(_run(resolved, spec, contexts, index) for index in range(len(resolved.passes))),
+        chunks=(prompts.negative + sum(tokens for tokens, _ in prompts.parts)) // length,
+        runs=tuple(_run(resolved, spec, prompts, index) for index in range(len(resolved.passes))),
         same_start=resolved.request.task == "img2img",
     )
 
 
-def _run(resolved: Resolved, spec: ModelSpec, contexts: Sequence[int], index: int) -> _Run:
+def _run(resolved: Resolved, spec: ModelSpec, prompts: Prompts, index: int) -> _Run:
     this, factor = resolved.passes[index], spec.autoencoder.factor
     width, height = this.canvas_width, this.canvas_height
+    guided, plain = _evaluations(resolved, this)
+    seen = [
+        (guided, _read(resolved, prompts, resolved.guidance)),
+        (plain, _read(resolved, prompts)),
+    ]
+    seen = [(times, rows) for times, rows in seen if times] or seen[:1]
     costs = {
         tokens: unet_cost(spec.unet, height // factor, width // factor, tokens)
-        for tokens in set(contexts)
+        for tokens in {tokens for _, rows in seen for tokens in rows}
     }
-    alone = _alone(resolved, contexts)
-    guided, plain = _evaluations(resolved, this)
-    seen = [(guided, Counter(contexts)), (plain, Counter(alone))]
-    if resolved.guidance in {0, 1} and len(alone) == 1:
-        seen = [(guided + plain, Counter(alone))]
     last = index == len(resolved.passes) - 1
     in_pixels = resolved.hires is not None and resolved.hires.enlarger == "lanczos"
     decoded, encoded = last or in_pixels, in_pixels if index else resolved.request.image is not None
     return _Run(
-        unet=costs[max(contexts)],
-        rows=max(max(rows.values()) for times, rows in seen if times) if this.runs else 1,
+        unet=costs[max(costs)],
+        rows=max(max(rows.values()) for _, rows in seen),
         evaluations=sum(times * rows.total() for times, rows in seen),
         calls=sum(times * len(rows) for times, rows in seen),
         flops=sum(
@@ -169,11 +181,24 @@ def _run(resolved: Resolved, spec: ModelSpec, contexts: Sequence[int], index: in
     )
 
 
-def _alone(resolved: Resolved, contexts: Sequence[int]) -> Sequence[int]:
-    """The contexts that are seen where guidance does not act."""
-    if resolved.guidance == 0:
-        return contexts[:1]
-    return contexts[1:] if len(contexts) == 2 else contexts
+def _read(resolved: Resolved, prompts: Prompts, scale: float = 1.0) -> Counter[int]:
+    """How many contexts of which length are evaluated at this scale of guidance.
+
+    Those without a share in the result are not (`diffusion.guidance`).
+    """
+
+    def shares(scale: float) -> list[float]:
+        parts = [scale * weight for _, weight in prompts.parts]
+        return [1 - sum(parts), *parts]
+
+    guided, plain = shares(scale), shares(1.0)
+    rescaled = resolved.rescale > 0 and guided != plain
+    lengths = [prompts.negative, *(tokens for tokens, _ in prompts.parts)]
+    return Counter(
+        tokens
+        for tokens, share, alone in zip(lengths, guided, plain, strict=True)
+        if share != 0 or (rescaled and alone != 0)
+    )
 
 
 def _evaluations(resolved: Resolved, this: Pass) -> tuple[int, int]:
@@ -295,14 +320,14 @@ def _too_large(
     machine: Machine,
     precision: Precision,
     free: int,
-    contexts: Sequence[int],
+    prompts: Prompts,
 ) -> DarkroomError:
     size = f"{resolved.width} × {resolved.height}"
-    needed = _gigabytes(_needs(_work(resolved, spec, contexts), spec, precision))
+    needed = _gigabytes(_needs(_work(resolved, spec, prompts), spec, precision))
     return DarkroomError(
         f"{size} needs {needed} of memory in {precision}, "
         f"and {machine.name} has {_gigabytes(free)} to spare.",
-        _way_out(resolved, spec, machine, precision, free, contexts),
+        _way_out(resolved, spec, machine, precision, free, prompts),
     )
 
 
@@ -312,14 +337,14 @@ def _way_out(
     machine: Machine,
     precision: Precision,
     free: int,
-    contexts: Sequence[int],
+    prompts: Prompts,
 ) -> str:
     """The largest size of this shape that fits, or what to do where none does."""
     multiple = SIZE_MULTIPLE if resolved.tiling == "none" else spec.multiple
     for eighths in range(7, 0, -1):
         passes = tuple(_shrunk(one, eighths, multiple, spec) for one in resolved.passes)
         smaller = replace(resolved, passes=passes)
-        if _needs(_work(smaller, spec, contexts), spec, precision) <= free:
+        if _needs(_work(smaller, spec, prompts), spec, precision) <= free:
             return f"Ask for {passes[0].width} × {passes[0].height}, or close other programs."
     if machine.device != "cpu":
         return "Close other programs, or use the CPU."

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -26,6 +27,7 @@ from darkroom.tasks import judging
 from darkroom.tasks.img2img import img2img
 from darkroom.tasks.studio import Loaded, Studio
 from darkroom.tasks.txt2img import txt2img
+from darkroom.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,13 @@ class Engine:
             raise ValueError(f"this engine holds {self.model!r}, not {request.model!r}")
         resolved, image = judging.judge(request, self.spec)
         machine = device.measure(request.device)
-        how = plan(resolved, self.spec, machine, loaded=self._bytes_on(machine.device))
+        how = plan(
+            resolved,
+            self.spec,
+            machine,
+            loaded=self._bytes_on(machine.device),
+            prompts=judging.prompts_of(resolved, self._tokenizer),
+        )
         return resolved, how, image
 
     def _events(
@@ -122,8 +130,12 @@ class Engine:
                     ema=wanted.ema,
                 )
             allocator.keep_freed_memory()
-            self._loaded = wanted, how.weight_bytes, Loaded(networks, tokenizer_of(self.spec), {})
+            self._loaded = wanted, how.weight_bytes, Loaded(networks, self._tokenizer, {})
         return self._loaded[2]
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        return tokenizer_of(self.spec)
 
     def _bytes_on(self, where: str) -> int:
         """What this model already takes of a device's memory."""

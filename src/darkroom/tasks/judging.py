@@ -6,7 +6,11 @@ from darkroom.checkpoints import catalog, detect
 from darkroom.checkpoints.header import read_header
 from darkroom.contracts import ModelSpec, Request, Resolved
 from darkroom.images import io
+from darkroom.planning.plan import Prompts
 from darkroom.planning.resolve import resolve
+from darkroom.text import chunks, syntax
+from darkroom.text.parsed import Part
+from darkroom.text.tokenizer import Tokenizer
 
 _SEEDS = 2**32  # a random seed is one that every other program can take as well
 
@@ -31,4 +35,30 @@ def judge(request: Request, spec: ModelSpec) -> tuple[Resolved, io.ReadImage | N
     image = None if request.image is None else io.read(request.image)
     size = None if image is None else (image.pixels.shape[1], image.pixels.shape[0])
     seed, other = secrets.randbelow(_SEEDS), secrets.randbelow(_SEEDS)
-    return resolve(request, spec, seed=seed, variation_seed=other, input_size=size), image
+    resolved = resolve(request, spec, seed=seed, variation_seed=other, input_size=size)
+    for prompt in request.prompt, request.negative:
+        syntax.parse(prompt, resolved.prompt_syntax)
+    return resolved, image
+
+
+def prompts_of(resolved: Resolved, tokenizer: Tokenizer) -> Prompts:
+    """How much the U-Net will have to read.
+
+    Raises:
+        RequestError: more than is read at all.
+    """
+    chosen = resolved.prompt_syntax
+
+    def tokens(part: Part) -> int:
+        """Of the longest stage."""
+        passages = [passage for stage in part.stages for passage in stage.blend]
+        counts = [
+            sum(map(len, chunks.chunks(passage.sections, chosen, tokenizer)))
+            for passage in passages
+        ]
+        return max(counts) * tokenizer.context_length
+
+    wished = syntax.parse(resolved.request.prompt, chosen).parts
+    (never,) = syntax.parse(resolved.request.negative, chosen, negative=True).parts
+    longest = max(map(tokens, wished))  # the others are filled up to it
+    return Prompts(negative=tokens(never), parts=tuple((longest, part.weight) for part in wished))

@@ -23,7 +23,14 @@ class Run:
         self.levels = schedule.sigmas(resolved.schedule, self.size.requested_steps, studio.alphas)
         self._studio = studio
         self._before = sum(one.runs for one in resolved.passes[:index])
-        self._denoise = studio.denoise(_interval(studio, self.levels))
+        # Fractions in a prompt are of the steps that were asked for, as A1111 counts them.
+        steps = self.size.runs if index else self.size.requested_steps
+        self._denoise = studio.denoise(
+            self.levels[self.size.steps - self.size.runs :],
+            _interval(studio, self.levels),
+            steps=max(steps, 1),
+            earlier=self._before,
+        )
 
     def from_noise(self, batch: Batch) -> Generator[Event, None, Tensor]:
         """The scaled latents [B, C, h, w] that the sampler makes of noise alone."""

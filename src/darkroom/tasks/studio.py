@@ -8,18 +8,17 @@ from torch import Tensor, nn
 
 from darkroom.checkpoints.load import Networks
 from darkroom.conditioning import prompt
+from darkroom.conditioning.passages import Remembered
 from darkroom.contracts import ModelSpec, Noted, Plan, Precision, Resolved, Tiling
 from darkroom.diffusion import schedule
 from darkroom.diffusion.denoiser import Denoiser
-from darkroom.diffusion.guidance import Conditions, Part, guided
+from darkroom.diffusion.guidance import guided
 from darkroom.diffusion.samplers import Denoise
 from darkroom.errors import DarkroomError
 from darkroom.models.tiling import tiled
 from darkroom.models.unet import UNet
 from darkroom.runtime.memory import Ladder
 from darkroom.text.tokenizer import Tokenizer
-
-_REMEMBERED = 64  # embeddings of prompts, at most 0.25 MB each
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Loaded:
 
     networks: Networks
     tokenizer: Tokenizer
-    embeddings: dict[str, Tensor]
+    embeddings: Remembered
 
 
 class Studio:
@@ -78,19 +77,32 @@ class Studio:
 
     def remarks(self) -> Iterator[Noted]:
         """What is to be said about the prompts."""
-        request, tokenizer = self.resolved.request, self._loaded.tokenizer
+        request, syntax = self.resolved.request, self.resolved.prompt_syntax
         for text, what in (request.prompt, "prompt"), (request.negative, "negative prompt"):
-            self._notes += prompt.remarks(text, what, self.spec, tokenizer)
+            self._notes += prompt.remarks(text, what, self.spec, self._loaded.tokenizer, syntax)
         yield from self.notes()
 
-    def denoise(self, interval: tuple[float, float] | None) -> Denoise:
-        """`denoise(x, sigma)` that follows the prompts.
+    def denoise(
+        self, levels: Tensor, interval: tuple[float, float] | None, *, steps: int, earlier: int
+    ) -> Denoise:
+        """`denoise(x, sigma)` that follows the prompts over `levels`, float64 [n + 1].
 
         `interval`: the highest and the lowest sigma at which guidance acts, None for all.
+        `steps`: what the fractions in a prompt are of; `earlier`: steps of the pass before.
         """
-        resolved = self.resolved
-        conditions = Conditions(
-            (Part(self._embed(resolved.request.prompt)),), self._embed(resolved.request.negative)
+        resolved, loaded = self.resolved, self._loaded
+        conditions = prompt.read(
+            resolved.request.prompt,
+            resolved.request.negative,
+            syntax=resolved.prompt_syntax,
+            clip_skip=resolved.clip_skip,
+            spec=self.spec,
+            tokenizer=loaded.tokenizer,
+            text_encoder=loaded.networks.text_encoder,
+            levels=levels,
+            remembered=loaded.embeddings,
+            steps=steps,
+            earlier=earlier,
         )
         denoiser = Denoiser(
             self._unet,
@@ -100,21 +112,11 @@ class Studio:
         )
         return guided(
             denoiser,
-            lambda _: conditions,
+            conditions,
             resolved.guidance,
             rescale=resolved.rescale,
             interval=interval,
         )
-
-    def _embed(self, text: str) -> Tensor:
-        embeddings = self._loaded.embeddings
-        if text not in embeddings:
-            if len(embeddings) == _REMEMBERED:
-                embeddings.clear()
-            embeddings[text] = prompt.embed(
-                text, self._loaded.tokenizer, self._loaded.networks.text_encoder
-            )
-        return embeddings[text]
 
     def encode(self, colours: Tensor) -> Tensor:
         """Colours [3, H, W] in [-1, 1] to the scaled latent [1, C, h, w]: float32, on the CPU."""
