@@ -58,7 +58,8 @@ def test_plms_on_even_levels_is_of_high_order() -> None:
     assert fine < error("dpmpp_2m", uniform(800)) / 10
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+# lcm follows no equation: a step of it presumes a model that has learnt to jump.
+@pytest.mark.parametrize("name", [name for name in SAMPLERS if name != "lcm"])
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 def test_samples_have_the_mean_and_spread_of_the_data(name: str, eta: float) -> None:
     levels = torch.cat([geometric(300), torch.zeros(1, dtype=torch.float64)])

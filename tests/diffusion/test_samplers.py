@@ -1,7 +1,9 @@
 """Each sampler, step by step, against the published arithmetic and against diffusers."""
 
+import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 
 import diffusers
@@ -13,7 +15,7 @@ from darkroom import names
 from darkroom.diffusion import schedule
 from darkroom.diffusion.denoiser import Denoiser
 from darkroom.diffusion.guidance import Conditions, Part, guided
-from darkroom.diffusion.noise import Noise
+from darkroom.diffusion.noise import Noise, StepNoise
 from darkroom.diffusion.samplers import CALM, SAMPLERS, Churn, Steps
 from tests.diffusion import oracles
 from tests.diffusion.oracles import TABLES, ToyUNet, toy_denoise, toy_eps
@@ -24,7 +26,16 @@ EXACT = 1e-10
 SINGLE = 2e-5
 SCALED_LINEAR = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
 
-DETERMINISTIC = ["plms", "dpm_solver", "euler", "dpmpp_2m"]
+DETERMINISTIC = [
+    name
+    for name, record in names.SAMPLERS.items()
+    if record.noise == "none" or (record.noise == "fresh" and record.churn)
+]
+
+ChurnedOracle = Callable[
+    [oracles.DenoiseAt, Tensor, list[float], StepNoise, Churn], Iterator[Tensor]
+]
+EtaOracle = Callable[[oracles.DenoiseAt, Tensor, list[float], StepNoise, float], Iterator[Tensor]]
 
 each_table = pytest.mark.parametrize("table", TABLES)
 
@@ -48,6 +59,12 @@ def draws(images: int = 2) -> Iterator[Tensor]:
         yield source.draw((4, 3, 5)).double()
 
 
+def step_noise(name: str) -> StepNoise:
+    """That which `run` hands to the sampler, once more."""
+    noise = Noise(range(100, 102)).steps(name, (4, 3, 5))
+    return lambda sigma, sigma_next: noise(sigma, sigma_next).double()
+
+
 def no_noise(sigma: float, sigma_next: float) -> Tensor:
     raise AssertionError(f"noise was drawn between {sigma} and {sigma_next}")
 
@@ -56,9 +73,8 @@ def run(
     name: str, x: Tensor, levels: Tensor, *, eta: float | None = None, churn: Churn = CALM
 ) -> list[Tensor]:
     """x after each step; the steps are counted and the returned x is the last one."""
-    noise = Noise(range(100, 102)).steps(name, (4, 3, 5))
     eta = names.SAMPLERS[name].eta or 0.0 if eta is None else eta
-    steps = SAMPLERS[name](toy_denoise, x, levels, noise=noise, eta=eta, churn=churn)
+    steps = SAMPLERS[name](toy_denoise, x, levels, noise=step_noise(name), eta=eta, churn=churn)
     seen = []
     for i in range(len(levels) - 1):
         step = next(steps)
@@ -131,13 +147,83 @@ class TestAsKDiffusionDefinesThem:
         theirs = oracles.dpmpp_2m_k(_at, x, TABLES[table])
         assert_same_steps(run("dpmpp_2m", x, levels_of(table)), list(theirs), EXACT)
 
+    @each_table
+    @pytest.mark.parametrize("churn", [Churn(), Churn(3.0), Churn(40.0, 0.3, 7.0)], ids=str)
+    @pytest.mark.parametrize(
+        ("name", "oracle"),
+        [
+            ("euler", oracles.euler_churned_k),
+            ("heun", oracles.heun_k),
+            ("dpm_2", oracles.dpm_2_k),
+        ],
+    )
+    def test_with_churn(self, table: str, churn: Churn, name: str, oracle: ChurnedOracle) -> None:
+        x = start() * TABLES[table][0]
+        theirs = oracle(_at, x, TABLES[table], step_noise(name), churn)
+        assert_same_steps(run(name, x, levels_of(table), churn=churn), list(theirs), EXACT)
+
+    @each_table
+    @pytest.mark.parametrize("eta", [0.0, 0.6, 1.0])
+    @pytest.mark.parametrize(
+        ("name", "oracle"),
+        [
+            ("dpm_2_ancestral", oracles.dpm_2_ancestral_k),
+            ("dpmpp_2s_ancestral", oracles.dpmpp_2s_ancestral_k),
+            ("dpmpp_sde", oracles.dpmpp_sde_k),
+            ("dpmpp_2m_sde", partial(oracles.dpmpp_2m_sde_k, solver="midpoint")),
+            ("dpmpp_2m_sde_heun", partial(oracles.dpmpp_2m_sde_k, solver="heun")),
+            ("dpmpp_3m_sde", oracles.dpmpp_3m_sde_k),
+        ],
+    )
+    def test_with_fresh_noise(self, table: str, eta: float, name: str, oracle: EtaOracle) -> None:
+        """Where the noise is a Brownian path, both are handed the same one."""
+        x = start() * TABLES[table][0]
+        theirs = oracle(_at, x, TABLES[table], step_noise(name), eta)
+        assert_same_steps(run(name, x, levels_of(table), eta=eta), list(theirs), EXACT)
+
+    @each_table
+    def test_lms(self, table: str) -> None:
+        x = start() * TABLES[table][0]
+        theirs = oracles.lms_k(_at, x, TABLES[table])
+        assert_same_steps(run("lms", x, levels_of(table)), list(theirs), EXACT)
+
+    @each_table
+    def test_lcm(self, table: str) -> None:
+        x = start() * TABLES[table][0]
+        theirs = oracles.lcm_k(_at, x, TABLES[table], step_noise("lcm"))
+        assert_same_steps(run("lcm", x, levels_of(table)), list(theirs), EXACT)
+
+    @each_table
+    def test_restart_of_few_steps_is_heun(self, table: str) -> None:
+        x = start() * TABLES[table][0]
+        heun = run("heun", x, levels_of(table))
+        assert_same_steps(run("restart", x, levels_of(table)), heun, 0)
+
+    @pytest.mark.parametrize("steps", [20, 35, 36, 50])
+    @pytest.mark.parametrize("highest", [14.6, 5.0])
+    def test_restart(self, steps: int, highest: float) -> None:
+        levels = torch.tensor([*schedule.karras_between(highest, 0.03, steps), 0.0])
+        x = start() * highest
+        theirs = oracles.restart_k(_at, x, levels.tolist(), step_noise("restart"))
+        assert_same_steps(run("restart", x, levels.double()), list(theirs), EXACT)
+
+    @pytest.mark.parametrize("levels", [[5.0, 0.2], [0.09, 0.03], [1.9, 0.5]], ids=str)
+    @pytest.mark.parametrize("ends_at_zero", [True, False])
+    def test_restart_of_part_of_the_levels(self, levels: list[float], ends_at_zero: bool) -> None:
+        """As from an image: all steps run, whether or not there is a way to go twice."""
+        table = schedule.karras_between(levels[0], levels[1], 26 - ends_at_zero)
+        table += [0.0] * ends_at_zero
+        ours = run("restart", start() * table[0], torch.tensor(table, dtype=torch.float64))
+        assert len(ours) == 25
+        assert ours[-1].isfinite().all()
+
 
 def _at(x: Tensor, level: float) -> Tensor:
     return toy_denoise(x, torch.tensor(level, dtype=torch.float64))
 
 
 # diffusers hands tensors to numpy in a way that numpy 2 deprecates.
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:diffusers")
+@pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning:diffusers")
 class TestAgainstDiffusers:
     """Its schedulers are fed the same fixed levels and the same toy."""
 
@@ -179,15 +265,97 @@ class TestAgainstDiffusers:
             lower_order_final=name == "dpm_solver",
             final_sigmas_type="zero" if ends_at_zero else "sigma_min",
         )
+        assert_same_steps(*self.in_vp_space(scheduler, name, table), SINGLE)
+
+    @each_table
+    def test_lms(self, table: str) -> None:
+        scheduler = diffusers.LMSDiscreteScheduler(**SCALED_LINEAR)
         self.fix(scheduler, table)
-        y = start()
-        x = y * math.hypot(1, TABLES[table][0])
-        theirs = []
+        x = start() * TABLES[table][0]
+        theirs, y = [], x
+        for i, t in enumerate(scheduler.timesteps):
+            scheduler.scale_model_input(y, t)
+            eps = (y - _at(y, TABLES[table][i])) / TABLES[table][i]
+            y = scheduler.step(eps, t, y).prev_sample
+            theirs.append(y)
+        assert_same_steps(run("lms", x, levels_of(table)), theirs, SINGLE)
+
+    @each_table
+    @pytest.mark.parametrize(("name", "solver"), [("unipc", "bh1"), ("unipc_bh2", "bh2")])
+    def test_unipc(self, table: str, name: str, solver: str) -> None:
+        scheduler = diffusers.UniPCMultistepScheduler(
+            **SCALED_LINEAR,
+            solver_order=3,
+            solver_type=solver,
+            final_sigmas_type="zero" if TABLES[table][-1] == 0 else "sigma_min",
+        )
+        ours, theirs = self.in_vp_space(scheduler, name, table)
+        self.drop_the_end_if_theirs_is_nan(ours, theirs, table)
+        assert_same_steps(ours, theirs, SINGLE)
+
+    @each_table
+    def test_deis(self, table: str) -> None:
+        scheduler = diffusers.DEISMultistepScheduler(**SCALED_LINEAR, solver_order=2)
+        ours, theirs = self.in_vp_space(scheduler, "deis", table)
+        self.drop_the_end_if_theirs_is_nan(ours, theirs, table)
+        assert_same_steps(ours, theirs, SINGLE)
+
+    @each_table
+    @pytest.mark.parametrize(
+        ("name", "solver"), [("dpmpp_2m_sde", "midpoint"), ("dpmpp_2m_sde_heun", "heun")]
+    )
+    def test_dpmpp_2m_sde(
+        self, table: str, name: str, solver: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scheduler = diffusers.DPMSolverMultistepScheduler(
+            **SCALED_LINEAR,
+            algorithm_type="sde-dpmsolver++",
+            solver_type=solver,
+            lower_order_final=False,
+            final_sigmas_type="zero" if TABLES[table][-1] == 0 else "sigma_min",
+        )
+        module = "diffusers.schedulers.scheduling_dpmsolver_multistep.randn_tensor"
+        noise = step_noise(name)
+        pieces = iter([noise(*pair) for pair in pairwise(TABLES[table])])
+        monkeypatch.setattr(module, lambda *_, **__: next(pieces))
+        assert_same_steps(*self.in_vp_space(scheduler, name, table), SINGLE)
+
+    def in_vp_space(
+        self, scheduler: diffusers.SchedulerMixin, name: str, table: str
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Ours and theirs, as variance-preserving latents after each step."""
+        self.fix(scheduler, table)
+        y, theirs = start(), []
         for t, alpha_bar in zip(scheduler.timesteps, alpha_bars_of(table), strict=False):
             y = scheduler.step(toy_eps(y, alpha_bar), t, y).prev_sample
             theirs.append(y)
-        ours = run(name, x, levels_of(table))
-        ours = [x / math.hypot(1, s) for x, s in zip(ours, TABLES[table][1:], strict=True)]
+        ours = run(name, start() * math.hypot(1, TABLES[table][0]), levels_of(table))
+        return [x / math.hypot(1, s) for x, s in zip(ours, TABLES[table][1:], strict=True)], theirs
+
+    def drop_the_end_if_theirs_is_nan(
+        self, ours: list[Tensor], theirs: list[Tensor], table: str
+    ) -> None:
+        """On the way to level 0 some of its schedulers multiply infinity by 0."""
+        if TABLES[table][-1] == 0 and theirs[-1].isnan().all():
+            theirs.pop()
+            ours.pop()
+
+    def test_ddpm(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        scheduler = diffusers.DDPMScheduler(
+            **SCALED_LINEAR, timestep_spacing="leading", steps_offset=1, clip_sample=False
+        )
+        scheduler.set_timesteps(10)
+        module = "diffusers.schedulers.scheduling_ddpm.randn_tensor"
+        source = draws()
+        monkeypatch.setattr(module, lambda *_, **__: next(source))
+        alpha_bars = scheduler.alphas_cumprod.double()
+        y, theirs = start(), []
+        for t in scheduler.timesteps.tolist():
+            y = scheduler.step(toy_eps(y, float(alpha_bars[t])), t, y).prev_sample
+            theirs.append(y)
+        levels = schedule.sigmas("ddim_uniform", 10, schedule.alphas_cumprod())
+        ours = run("ddpm", start() * math.hypot(1, float(levels[0])), levels)
+        ours = [x / math.hypot(1, s) for x, s in zip(ours, levels[1:].tolist(), strict=True)]
         assert_same_steps(ours, theirs, SINGLE)
 
     def fix(self, scheduler: diffusers.SchedulerMixin, table: str) -> None:
@@ -267,6 +435,57 @@ def self_contained(name: str, seeds: list[int], levels: Tensor) -> Tensor:
     return x
 
 
+# The multistep ones that go on along a polynomial may leave the last denoised image behind.
+@pytest.mark.parametrize("name", [name for name in SAMPLERS if name not in {"lms", "plms"}])
+@pytest.mark.parametrize("steps", [1, 2, 3, 25])
+def test_at_level_zero_stands_the_denoised_image(name: str, steps: int) -> None:
+    table = [*schedule.karras_between(14.6, 0.03, steps), 0.0]
+    x = start() * table[0]
+    levels = torch.tensor(table, dtype=torch.float64)
+    eta = names.SAMPLERS[name].eta or 0.0
+    *_, last = SAMPLERS[name](toy_denoise, x, levels, noise=step_noise(name), eta=eta)
+    assert last.i == steps - 1
+    torch.testing.assert_close(last.x, last.denoised)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("steps", [1, 2, 40])
+def test_where_the_last_level_is_not_zero_nothing_breaks(name: str, steps: int) -> None:
+    for table in (
+        schedule.sigmas("ldm", steps, schedule.alphas_cumprod()),
+        schedule.sigmas("time_uniform", steps, schedule.alphas_cumprod()),
+    ):
+        seen = run(name, start() * float(table[0]), table)
+        assert all(x.isfinite().all() for x in seen)
+
+
+@each_table
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_evaluations_are_as_many_as_planned(name: str, table: str) -> None:
+    asked = 0
+
+    def counted(x: Tensor, sigma: Tensor) -> Tensor:
+        nonlocal asked
+        asked += 1
+        return toy_denoise(x, sigma)
+
+    list(SAMPLERS[name](counted, start(), levels_of(table), noise=step_noise(name)))
+    ending = "karras" if TABLES[table][-1] == 0 else "ldm"
+    assert asked == names.evaluations(name, ending, len(TABLES[table]) - 1)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_the_names_know_what_a_sampler_takes(name: str) -> None:
+    """Its signature says which of eta and churn it takes, and eta's default."""
+    record = names.SAMPLERS[name]
+    parameters = inspect.signature(SAMPLERS[name]).parameters
+    assert ("eta" in parameters) == record.uses_eta
+    if record.eta is not None:
+        assert parameters["eta"].default == record.eta
+    assert ("churn" in parameters) == record.churn
+    assert ("noise" in parameters) == (record.noise != "none")
+
+
 @each_table
 @pytest.mark.parametrize("name", [*DETERMINISTIC, "ddim"])
 def test_without_need_no_noise_is_drawn(name: str, table: str) -> None:
@@ -315,7 +534,8 @@ def test_a_run_ends_when_it_is_closed_and_leaves_nothing_behind(name: str) -> No
     next(stopped)
     next(stopped)
     stopped.close()
-    assert evaluations == (3 if name == "plms" else 2)
+    record = names.SAMPLERS[name]
+    assert evaluations == 2 * record.evaluations + record.extra_evaluations
     with pytest.raises(StopIteration):
         next(stopped)
     assert_same_steps([step.x for step in begin()], whole, 0)

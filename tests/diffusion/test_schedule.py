@@ -175,11 +175,12 @@ def test_every_schedule_descends_to_where_it_says(name: str, steps: int, termina
     levels = schedule.sigmas(name, steps, alphas)
     assert levels.dtype == torch.float64
     assert (levels.diff() < 0).all()
-    if name in {"ldm", "time_uniform"}:
+    record = names.SCHEDULES[name]
+    if not record.ends_at_zero:
         assert float(levels[-1]) == pytest.approx(0.029167158, abs=1e-9)
     else:
         assert float(levels[-1]) == 0
-    assert len(levels) == steps + 1 or (name == "ldm" and len(levels) > steps + 1)
+    assert len(levels) == steps + 1 or (record.on_ldm_grid and len(levels) > steps + 1)
 
 
 def test_schedules_are_those_with_a_name() -> None:

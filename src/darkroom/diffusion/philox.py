@@ -66,4 +66,5 @@ def _normal(first: Words, second: Words) -> NDArray[np.float32]:
     """One normal number of two words each: the sine half of Box-Muller, as cuRAND takes it."""
     u = (first + 0.5) / _WORD
     angle = (second + 0.5) / _WORD * math.tau
-    return (np.sqrt(-2 * np.log(u)) * np.sin(angle)).astype(np.float32)
+    noise: NDArray[np.float32] = (np.sqrt(-2 * np.log(u)) * np.sin(angle)).astype(np.float32)
+    return noise

@@ -18,16 +18,20 @@ eq. 1 with s(t) = 1).
 """
 
 import math
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from darkroom.diffusion.noise import StepNoise
+from darkroom.diffusion.schedule import karras_between
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
+
+_RESTART_LOW, _RESTART_HIGH = 0.1, 2.0  # sigmas (Xu et al. 2306.14878, section 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,136 @@ def euler(
     return x
 
 
+def heun(
+    denoise: Denoise,
+    x: Tensor,
+    sigmas: Tensor,
+    *,
+    noise: StepNoise,
+    churn: Churn = CALM,
+    **_: object,
+) -> Steps:
+    """Heun's method (Karras et al. 2206.00364, algorithm 2)."""
+    for i, sigma_next in enumerate(sigmas.tolist()[1:]):
+        x, sigma = _churned(x, sigmas, i, noise, churn)
+        x, denoised = _heun_step(denoise, x, sigma, sigma_next)
+        yield Step(i, x, denoised)
+    return x
+
+
+def _heun_step(
+    denoise: Denoise, x: Tensor, sigma: Tensor, sigma_next: float
+) -> tuple[Tensor, Tensor]:
+    """Where Heun's method leads, Euler's to level 0, and what x was without its noise."""
+    denoised = denoise(x, sigma)
+    d = (x - denoised) / float(sigma)
+    way = sigma_next - float(sigma)
+    ahead = x + way * d
+    if sigma_next > 0:
+        d_ahead = (ahead - denoise(ahead, sigma.new_tensor(sigma_next))) / sigma_next
+        ahead = x + way * (d + d_ahead) / 2
+    return ahead, denoised
+
+
+def dpm_2(
+    denoise: Denoise,
+    x: Tensor,
+    sigmas: Tensor,
+    *,
+    noise: StepNoise,
+    churn: Churn = CALM,
+    **_: object,
+) -> Steps:
+    """The midpoint method, its midpoint in log sigma (k-diffusion; Lu et al. 2206.00927)."""
+    for i, sigma_next in enumerate(sigmas.tolist()[1:]):
+        x, sigma = _churned(x, sigmas, i, noise, churn)
+        x, denoised = _midpoint_step(denoise, x, sigma, sigma_next)
+        yield Step(i, x, denoised)
+    return x
+
+
+def dpm_2_ancestral(
+    denoise: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise, eta: float = 1.0, **_: object
+) -> Steps:
+    """`dpm_2` to a level below the next one, then fresh noise up to it (k-diffusion)."""
+    for i, (sigma, sigma_next) in enumerate(pairwise(sigmas.tolist())):
+        down, up = _split(sigma, sigma_next, eta)
+        x, denoised = _midpoint_step(denoise, x, sigmas[i], down)
+        if up > 0:
+            x = x + up * noise(sigma, sigma_next).to(x)
+        yield Step(i, x, denoised)
+    return x
+
+
+def _midpoint_step(
+    denoise: Denoise, x: Tensor, sigma: Tensor, sigma_next: float
+) -> tuple[Tensor, Tensor]:
+    """Where the slope at the midpoint leads, Euler's to level 0, and x without its noise."""
+    denoised = denoise(x, sigma)
+    now = float(sigma)
+    d = (x - denoised) / now
+    if sigma_next > 0:
+        middle = math.sqrt(now * sigma_next)
+        halfway = x + (middle - now) * d
+        d = (halfway - denoise(halfway, sigma.new_tensor(middle))) / middle
+    return x + (sigma_next - now) * d, denoised
+
+
+def lms(denoise: Denoise, x: Tensor, sigmas: Tensor, **_: object) -> Steps:
+    """Linear multistep: d as a cubic through its last four values (k-diffusion; Adams 1883)."""
+    levels = sigmas.tolist()
+    slopes: list[Tensor] = []  # at most four, newest first
+    for i, sigma in enumerate(levels[:-1]):
+        denoised = denoise(x, sigmas[i])
+        slopes = [(x - denoised) / sigma, *slopes[:3]]
+        nodes = [levels[i - k] for k in range(len(slopes))]
+        weights = _lagrange_integrals(nodes, sigma, levels[i + 1])
+        x = x + _weighted(weights, slopes)
+        yield Step(i, x, denoised)
+    return x
+
+
+def _lagrange_integrals(nodes: Sequence[float], begin: float, end: float) -> list[float]:
+    """The integrals from `begin` to `end` of the Lagrange polynomials of at most four nodes.
+
+    Two points of Gauss and Legendre integrate a cubic exactly.
+    """
+    middle, half = (begin + end) / 2, (end - begin) / 2
+    points = [middle - half / math.sqrt(3), middle + half / math.sqrt(3)]
+
+    def polynomial(node: float, at: float) -> float:
+        return math.prod((at - other) / (node - other) for other in nodes if other != node)
+
+    return [half * sum(polynomial(node, at) for at in points) for node in nodes]
+
+
+def _weighted(weights: Sequence[float], values: Sequence[Tensor]) -> Tensor:
+    """The sum of `values` by `weights`."""
+    first, *rest = (weight * value for weight, value in zip(weights, values, strict=True))
+    return sum(rest, first)
+
+
+def deis(denoise: Denoise, x: Tensor, sigmas: Tensor, **_: object) -> Steps:
+    """DEIS of order 2: d as a line in log sigma (Zhang & Chen 2204.13902, eq. 15, ρ = sigma).
+
+    As in diffusers, below 15 steps the last one is of first order; to level 0 it always is.
+    """
+    previous: tuple[float, Tensor] | None = None  # sigma and d of the step before
+    last = len(sigmas) - 2
+    for i, (sigma, sigma_next) in enumerate(pairwise(sigmas.tolist())):
+        denoised = denoise(x, sigmas[i])
+        d = (x - denoised) / sigma
+        x = x + (sigma_next - sigma) * d
+        if previous is not None and sigma_next > 0 and not (i == last < 14):
+            before, d_before = previous
+            # The integral of log(ρ / sigma) / log(before / sigma).
+            area = sigma_next * (math.log(sigma_next / sigma) - 1) + sigma
+            x = x + area / math.log(before / sigma) * (d_before - d)
+        previous = sigma, d
+        yield Step(i, x, denoised)
+    return x
+
+
 def euler_ancestral(
     denoise: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise, eta: float = 1.0, **_: object
 ) -> Steps:
@@ -173,6 +307,260 @@ def _multistep(denoise: Denoise, x: Tensor, sigmas: Tensor, *, first_order_end: 
         previous = sigma, denoised
         yield Step(i, x, denoised)
     return x
+
+
+def dpmpp_2s_ancestral(
+    denoise: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise, eta: float = 1.0, **_: object
+) -> Steps:
+    """DPM-Solver++ 2S (Lu et al. 2211.01095, algorithm 1, r = 1/2) with ancestral noise."""
+    for i, (sigma, sigma_next) in enumerate(pairwise(sigmas.tolist())):
+        denoised = denoise(x, sigmas[i])
+        down, up = _split(sigma, sigma_next, eta)
+        toward = denoised
+        if down > 0:
+            middle = math.sqrt(sigma * down)
+            halfway = denoised + middle / sigma * (x - denoised)
+            toward = denoise(halfway, sigmas.new_tensor(middle))
+        x = toward + down / sigma * (x - toward)
+        if up > 0:
+            x = x + up * noise(sigma, sigma_next).to(x)
+        yield Step(i, x, denoised)
+    return x
+
+
+def dpmpp_sde(
+    denoise: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise, eta: float = 1.0, **_: object
+) -> Steps:
+    """DPM-Solver++ 2S for the stochastic equation (k-diffusion, r = 1/2).
+
+    The noise of the half step and that of the whole are of one path.
+    """
+
+    def step(toward: Tensor, sigma: float, sigma_next: float) -> Tensor:
+        down, up = _split(sigma, sigma_next, eta)
+        stepped = toward + down / sigma * (x - toward)
+        return stepped + up * noise(sigma, sigma_next).to(x) if up > 0 else stepped
+
+    for i, (sigma, sigma_next) in enumerate(pairwise(sigmas.tolist())):
+        denoised = toward = denoise(x, sigmas[i])
+        if sigma_next > 0:
+            middle = math.sqrt(sigma * sigma_next)
+            toward = denoise(step(denoised, sigma, middle), sigmas.new_tensor(middle))
+        x = step(toward, sigma, sigma_next)
+        yield Step(i, x, denoised)
+    return x
+
+
+def dpmpp_2m_sde(
+    denoise: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise, eta: float = 1.0, **_: object
+) -> Steps:
+    """DPM-Solver++ 2M for the stochastic equation, its correction by the midpoint rule.
+
+    Lu et al. 2211.01095, appendix D; eta as in k-diffusion: 0 is `dpmpp_2m`.
+    """
+    return (yield from _multistep_sde(denoise, x, sigmas, noise, eta, _midpoint_correction))
+
+
+def dpmpp_2m_sde_heun(
+    denoise: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise, eta: float = 1.0, **_: object
+) -> Steps:
+    """`dpmpp_2m_sde` with the correction that a denoised image linear in log sigma asks for."""
+    return (yield from _multistep_sde(denoise, x, sigmas, noise, eta, _linear_correction))
+
+
+def dpmpp_3m_sde(
+    denoise: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise, eta: float = 1.0, **_: object
+) -> Steps:
+    """DPM-Solver++ 3M for the stochastic equation (k-diffusion)."""
+    return (yield from _multistep_sde(denoise, x, sigmas, noise, eta, _quadratic_correction))
+
+
+# Ways in λ = -log sigma to the last two levels, newest first, with the denoised images there.
+Earlier = Sequence[tuple[float, Tensor]]
+# `(h, reach, denoised, earlier)`: what to add to a first-order step of the way h, where noise
+# that is replaced on the way stretches it to reach = h (1 + eta).
+Correction = Callable[[float, float, Tensor, Earlier], Tensor]
+
+
+def _multistep_sde(
+    denoise: Denoise,
+    x: Tensor,
+    sigmas: Tensor,
+    noise: StepNoise,
+    eta: float,
+    correction: Correction,
+) -> Steps:
+    """Exponential steps towards the denoised image, and eta's share of the noise renewed."""
+    earlier: list[tuple[float, Tensor]] = []
+    for i, (sigma, sigma_next) in enumerate(pairwise(sigmas.tolist())):
+        denoised = denoise(x, sigmas[i])
+        if sigma_next == 0:
+            x = denoised
+        else:
+            h = math.log(sigma / sigma_next)
+            reach = h * (1 + eta)
+            x = denoised + math.exp(-reach) * (x - denoised)
+            if earlier:
+                x = x + correction(h, reach, denoised, earlier)
+            if eta > 0:
+                up = sigma_next * math.sqrt(-math.expm1(-2 * eta * h))
+                x = x + up * noise(sigma, sigma_next).to(x)
+            earlier = [(h, denoised), *earlier[:1]]
+        yield Step(i, x, denoised)
+    return x
+
+
+def _midpoint_correction(h: float, reach: float, denoised: Tensor, earlier: Earlier) -> Tensor:
+    """The change of the denoised image, as if all of it held from the middle of the step on."""
+    before, denoised_before = earlier[0]
+    return -math.expm1(-reach) * h / (2 * before) * (denoised - denoised_before)
+
+
+def _linear_correction(h: float, reach: float, denoised: Tensor, earlier: Earlier) -> Tensor:
+    """The change of the denoised image, which goes on as it did between the last two levels."""
+    before, denoised_before = earlier[0]
+    return _moments(reach, 1)[1] * h / before * (denoised - denoised_before)
+
+
+def _quadratic_correction(h: float, reach: float, denoised: Tensor, earlier: Earlier) -> Tensor:
+    """The same by a parabola through the last three."""
+    if len(earlier) < 2:
+        return _linear_correction(h, reach, denoised, earlier)
+    (before, denoised_1), (long_before, denoised_2) = earlier
+    _, first, second = _moments(reach, 2)
+    slope_0 = (denoised - denoised_1) * h / before
+    slope_1 = (denoised_1 - denoised_2) * h / long_before
+    bend = (slope_0 - slope_1) * h / (before + long_before)
+    slope = slope_0 + bend * before / h
+    return first * slope + second / 2 * bend
+
+
+def _moments(h: float, highest: int) -> list[float]:
+    """The integrals over τ from 0 to h of exp(τ - h) (τ / h)^k, for k from 0 to `highest`.
+
+    They weigh a polynomial in λ over an exponential step (the φ functions of Lu et al.
+    2206.00927, appendix B, by partial integration).
+    """
+    moments = [-math.expm1(-h)]
+    for k in range(1, highest + 1):
+        moments.append(1 - k / h * moments[-1])
+    return moments
+
+
+def unipc(denoise: Denoise, x: Tensor, sigmas: Tensor, **_: object) -> Steps:
+    """UniPC of order 3 with B(h) = h (Zhao et al. 2302.04867, algorithms 5 and 6)."""
+    return (yield from _unipc(denoise, x, sigmas, lambda h: h))
+
+
+def unipc_bh2(denoise: Denoise, x: Tensor, sigmas: Tensor, **_: object) -> Steps:
+    """UniPC of order 3 with B(h) = e^h - 1 (Zhao et al. 2302.04867)."""
+    return (yield from _unipc(denoise, x, sigmas, lambda h: -math.expm1(-h)))
+
+
+def _unipc(denoise: Denoise, x: Tensor, sigmas: Tensor, scale: Callable[[float], float]) -> Steps:
+    """Predict by the denoised images so far, then correct by the one at the step's end.
+
+    That one is evaluated anyway: it is the next step's.  The last step is of first order, as are
+    the first ones of what orders there are images for.
+    """
+    levels = sigmas.tolist()
+    last = len(levels) - 2
+    seen: list[Tensor] = []  # denoised images, newest first
+    begin, order = x, 0
+    for i, (sigma, sigma_next) in enumerate(pairwise(levels)):
+        seen = [denoise(x, sigmas[i]), *seen[:3]]
+        if i > 0:
+            nodes = levels[i - order : i + 1][::-1]
+            x = _exponential_step(begin, levels[i - 1], sigma, nodes, seen, scale)
+        begin, order = x, min(3, i + 1, last - i + 1)
+        nodes = levels[i - order + 1 : i + 1][::-1]
+        x = _exponential_step(begin, sigma, sigma_next, nodes, seen, scale)
+        yield Step(i, x, seen[0])
+    return x
+
+
+def _exponential_step(
+    x: Tensor,
+    sigma: float,
+    sigma_next: float,
+    nodes: Sequence[float],
+    seen: Sequence[Tensor],
+    scale: Callable[[float], float],
+) -> Tensor:
+    """The step from `sigma` to `sigma_next` along a polynomial in log sigma.
+
+    It goes through the denoised images `seen` at the sigmas `nodes`.  UniPC replaces the integral
+    of a line, exact or not, by half of B(h) (Zhao et al. 2302.04867, section 3.1).
+    """
+    if sigma_next == 0:
+        return seen[0]
+    h = math.log(sigma / sigma_next)
+    moments = _moments(h, len(nodes) - 1)
+    if len(nodes) == 2:
+        moments[1] = scale(h) / 2
+    places = torch.tensor([math.log(sigma / node) / h for node in nodes], dtype=torch.float64)
+    powers = torch.stack([places**k for k in range(len(nodes))])
+    weights = torch.linalg.solve(powers, torch.tensor(moments, dtype=torch.float64))
+    return sigma_next / sigma * x + _weighted(weights.tolist(), seen[: len(nodes)])
+
+
+def ddpm(denoise: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise, **_: object) -> Steps:
+    """Ancestral sampling (Ho et al. 2006.11239, algorithm 2, with the posterior's variance).
+
+    It is DDIM with all of its noise (Song et al. 2010.02502, section 4.1).
+    """
+    return (yield from ddim(denoise, x, sigmas, noise=noise, eta=1.0))
+
+
+def lcm(denoise: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise, **_: object) -> Steps:
+    """Jump to the end, and back up with fresh noise (Luo et al. 2310.04378, algorithm 3).
+
+    For models that were distilled to be consistent: a few steps, guidance 1 to 2.
+    """
+    for i, (sigma, sigma_next) in enumerate(pairwise(sigmas.tolist())):
+        x = denoised = denoise(x, sigmas[i])
+        if sigma_next > 0:
+            x = x + sigma_next * noise(sigma, sigma_next).to(x)
+        yield Step(i, x, denoised)
+    return x
+
+
+def restart(denoise: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise, **_: object) -> Steps:
+    """Restart (Xu et al. 2306.14878, algorithm 1) over Heun's method.
+
+    Runs of 20 steps and more spend some of them on going down again from sigma 2 to 0.1.
+    """
+    before = 0.0
+    for i, (sigma, sigma_next) in enumerate(_with_restarts(sigmas.tolist())):
+        if 0 < before < sigma:
+            x = x + math.sqrt(sigma**2 - before**2) * noise(sigma, before).to(x)
+        x, denoised = _heun_step(denoise, x, sigmas.new_tensor(sigma), sigma_next)
+        before = sigma_next
+        yield Step(i, x, denoised)
+    return x
+
+
+def _with_restarts(levels: Sequence[float]) -> list[tuple[float, float]]:
+    """As many steps as `levels` have, some of them from sigma 2 to 0.1 once more.
+
+    How many and how often is what the web interface that made the method popular chose: 9 steps
+    once from 20 on, a quarter of them twice from 36 on, all on Karras levels.
+    """
+    plain = list(pairwise(levels))
+    times, length = (2, len(plain) // 4) if len(plain) >= 36 else (1, 9)
+    count = len(plain) - times * length
+    if len(plain) < 20 or count < 1:
+        return plain
+    ends_at_zero = levels[-1] == 0
+    lowest = levels[-2] if ends_at_zero else levels[-1]
+    main = karras_between(levels[0], lowest, count + (not ends_at_zero))
+    low = min(range(len(main)), key=lambda k: abs(main[k] - _RESTART_LOW))
+    high = min(range(len(main)), key=lambda k: abs(main[k] - _RESTART_HIGH))
+    if high >= low:
+        return plain
+    again = list(pairwise(karras_between(main[high], main[low], length + 1)))
+    steps = list(pairwise([*main, 0.0] if ends_at_zero else main))
+    return [*steps[:low], *again * times, *steps[low:]]
 
 
 def _split(sigma: float, sigma_next: float, eta: float) -> tuple[float, float]:
@@ -220,5 +608,20 @@ SAMPLERS: Mapping[str, Sampler] = {
     "dpm_solver": dpm_solver,
     "euler": euler,
     "euler_ancestral": euler_ancestral,
+    "heun": heun,
+    "lms": lms,
+    "dpm_2": dpm_2,
+    "dpm_2_ancestral": dpm_2_ancestral,
     "dpmpp_2m": dpmpp_2m,
+    "dpmpp_2s_ancestral": dpmpp_2s_ancestral,
+    "dpmpp_sde": dpmpp_sde,
+    "dpmpp_2m_sde": dpmpp_2m_sde,
+    "dpmpp_2m_sde_heun": dpmpp_2m_sde_heun,
+    "dpmpp_3m_sde": dpmpp_3m_sde,
+    "unipc": unipc,
+    "unipc_bh2": unipc_bh2,
+    "deis": deis,
+    "ddpm": ddpm,
+    "lcm": lcm,
+    "restart": restart,
 }

@@ -22,6 +22,9 @@ _BETA_FIRST, _BETA_LAST = 0.00085, 0.012
 # An ᾱ of exactly 0 is an infinite sigma; the floor is the value that the field settled on.
 _ALPHA_FLOOR = 4.9e-8
 _KARRAS_RHO = 7.0
+_BETA_SHAPE = 0.6
+# Sabour et al. 2404.14507, the authors' guide: ten steps for Stable Diffusion 1.5.
+_ALIGNED = 14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029
 
 
 def alphas_cumprod(zero_terminal_snr: bool = False) -> Tensor:
@@ -93,9 +96,87 @@ def _normal(steps: int, alphas: Tensor) -> Tensor:
 
 def _karras(steps: int, alphas: Tensor) -> Tensor:
     """The seventh root of sigma evenly spaced, then 0 (Karras et al. 2206.00364, eq. 5)."""
-    low, high = sigma_table(alphas)[[0, -1]] ** (1 / _KARRAS_RHO)
-    ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
-    return _then_zero((high + ramp * (low - high)) ** _KARRAS_RHO)
+    lowest, highest = sigma_table(alphas)[[0, -1]].tolist()
+    levels = karras_between(highest, lowest, steps)
+    return _then_zero(torch.tensor(levels, dtype=torch.float64))
+
+
+def karras_between(highest: float, lowest: float, count: int) -> list[float]:
+    """Karras levels from one sigma to another; of a single one, the highest."""
+    high, low = highest ** (1 / _KARRAS_RHO), lowest ** (1 / _KARRAS_RHO)
+    levels: list[float] = ((high + _ramp(count) * (low - high)) ** _KARRAS_RHO).tolist()
+    return levels
+
+
+def _exponential(steps: int, alphas: Tensor) -> Tensor:
+    """Log sigma evenly spaced, then 0 (k-diffusion)."""
+    low, high = sigma_table(alphas)[[0, -1]].log()
+    return _then_zero((high + _ramp(steps) * (low - high)).exp())
+
+
+def _sgm_uniform(steps: int, alphas: Tensor) -> Tensor:
+    """Timesteps evenly spaced from 999, the last of them a step above 0 (Stability's SGM)."""
+    t = torch.linspace(TIMESTEPS - 1, 0, steps + 1, dtype=torch.float64)[:-1]
+    return _then_zero(sigma_at(t, alphas))
+
+
+def _simple(steps: int, alphas: Tensor) -> Tensor:
+    """Every (1000 / steps)-th entry of the table from its end (ComfyUI)."""
+    return _then_zero(sigma_table(alphas)[[-1 - i * TIMESTEPS // steps for i in range(steps)]])
+
+
+def _ddim_uniform(steps: int, alphas: Tensor) -> Tensor:
+    """The integer grid of the first release, then 0 (ComfyUI)."""
+    return _then_zero(sigma_table(alphas)[[*reversed(ldm_timesteps(steps))]])
+
+
+def _beta(steps: int, alphas: Tensor) -> Tensor:
+    """Timesteps at the quantiles of a beta distribution, then 0 (Lee et al. 2407.12173).
+
+    As ComfyUI has it, but not rounded to whole timesteps, which would repeat some.
+    """
+    quantiles = beta_quantile(1 - torch.arange(steps, dtype=torch.float64) / steps)
+    return _then_zero(sigma_at((TIMESTEPS - 1) * quantiles, alphas))
+
+
+def _beta_sigma(steps: int, alphas: Tensor) -> Tensor:
+    """Sigmas at the quantiles of a beta distribution, then 0 (diffusers, A1111)."""
+    low, high = sigma_table(alphas)[[0, -1]]
+    return _then_zero(low + beta_quantile(1 - _ramp(steps)) * (high - low))
+
+
+def beta_quantile(probability: Tensor) -> Tensor:
+    """The quantiles of the beta distribution with α = β = 0.6; float64, to about 1e-15.
+
+    Bisection of the incomplete beta function (Abramowitz & Stegun 26.5.4), whose power series
+    converges fast below 1/2; the other half mirrors it.
+    """
+    k = torch.arange(1, 60, dtype=torch.float64)
+    series = ((k - _BETA_SHAPE) / k).cumprod(0) / (_BETA_SHAPE + k)
+
+    def incomplete(x: Tensor) -> Tensor:
+        return x**_BETA_SHAPE * (1 / _BETA_SHAPE + (x[..., None] ** k) @ series)
+
+    tail = torch.minimum(probability, 1 - probability)
+    low, high = torch.zeros_like(tail), torch.full_like(tail, 0.5)
+    wanted = tail * 2 * incomplete(high)
+    for _ in range(60):
+        middle = (low + high) / 2
+        below = incomplete(middle) < wanted
+        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+    return torch.where(probability < 0.5, low, 1 - low)
+
+
+def _kl_optimal(steps: int, alphas: Tensor) -> Tensor:
+    """The angle arctan sigma evenly spaced, then 0 (Sabour et al. 2404.14507)."""
+    low, high = sigma_table(alphas)[[0, -1]].atan()
+    return _then_zero((high + _ramp(steps) * (low - high)).tan())
+
+
+def _align_your_steps(steps: int, _alphas: Tensor) -> Tensor:
+    """The optimised levels for Stable Diffusion 1.5, log-linear in between, the last made 0."""
+    places = (len(_ALIGNED) - 1) * _ramp(steps + 1)
+    return _then_zero(_log_linear(torch.tensor(_ALIGNED, dtype=torch.float64), places)[:-1])
 
 
 def _trailing(steps: int, alphas: Tensor) -> Tensor:
@@ -113,6 +194,11 @@ def _time_uniform(steps: int, alphas: Tensor) -> Tensor:
     return sigma_at((TIMESTEPS * t - 1).clamp(min=0), alphas, "log_alpha")
 
 
+def _ramp(count: int) -> Tensor:
+    """From 0 to 1; of a single value, 0."""
+    return torch.linspace(0, 1, count, dtype=torch.float64)
+
+
 def _then_zero(values: Tensor) -> Tensor:
     return torch.cat([values, values.new_zeros(1)])
 
@@ -121,21 +207,43 @@ SCHEDULES: Mapping[str, Callable[[int, Tensor], Tensor]] = {
     "ldm": _ldm,
     "normal": _normal,
     "karras": _karras,
+    "exponential": _exponential,
+    "sgm_uniform": _sgm_uniform,
+    "simple": _simple,
+    "ddim_uniform": _ddim_uniform,
     "trailing": _trailing,
     "time_uniform": _time_uniform,
+    "beta": _beta,
+    "beta_sigma": _beta_sigma,
+    "kl_optimal": _kl_optimal,
+    "align_your_steps": _align_your_steps,
 }
 
 
 def sigmas(name: str, steps: int, alphas: Tensor) -> Tensor:
     """The noise levels of a run, descending: float64 [n + 1] for n steps.
 
-    `ldm` may give more steps than asked for.  `ldm` and `time_uniform` end at the sigma of
-    timestep 0, the others at 0.  `alphas`: float64 [1000] of `alphas_cumprod`.
-    ValueError for fewer than one step, RequestError from `ldm` above 500.
+    `ldm` and `ddim_uniform` may give more steps than asked for.  `ldm` and `time_uniform` end at
+    the sigma of timestep 0, the others at 0.  `alphas`: float64 [1000] of `alphas_cumprod`.
+    ValueError for fewer than one step, RequestError from these two above 500.
     """
     if steps < 1:
         raise ValueError(f"expected at least 1 step, got {steps}")
     return SCHEDULES[name](steps, alphas)
+
+
+def run_levels(sampler: str, name: str, steps: int, alphas: Tensor) -> Tensor:
+    """The noise levels of a run of `sampler`, as `sigmas` gives them.
+
+    A sampler that skips the last level takes those of one step more without the one before 0: its
+    steps are as many, and the last of them is longer.
+    """
+    record = names.SCHEDULES[name]
+    spare = record.ends_at_zero and not record.on_ldm_grid and steps < record.max_steps
+    if not (names.SAMPLERS[sampler].skips_last and spare):
+        return sigmas(name, steps, alphas)
+    levels = sigmas(name, steps + 1, alphas)
+    return torch.cat([levels[:-2], levels[-1:]])
 
 
 def interpolation(name: str) -> Interpolation:

@@ -204,8 +204,8 @@ def _sampler_and_schedule(request: Request, spec: ModelSpec) -> tuple[str, str]:
         (usual, None) if request.sampler is None else names.sampler_named(request.sampler)
     )
     record = names.SAMPLERS[sampler]
-    if request.schedule is not None:
-        schedule = names.schedule_named(request.schedule)
+    schedule = None if request.schedule is None else names.schedule_named(request.schedule)
+    if schedule is not None:
         if said not in {None, schedule}:
             raise RequestError(
                 f"The sampler's name asks for the schedule {said}, the request for {schedule}.",

@@ -20,7 +20,9 @@ class Run:
         """`index`: which pass."""
         resolved = studio.resolved
         self.size = resolved.passes[index]
-        self.levels = schedule.sigmas(resolved.schedule, self.size.requested_steps, studio.alphas)
+        self.levels = schedule.run_levels(
+            resolved.sampler, resolved.schedule, self.size.requested_steps, studio.alphas
+        )
         self._studio = studio
         self._before = sum(one.runs for one in resolved.passes[:index])
         # Fractions in a prompt are of the steps that were asked for, as A1111 counts them.
