@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from darkroom.cli import doctor, failure, generate, inspect, models
+from darkroom.cli import doctor, failure, generate, inspect, models, replay
 from darkroom.cli.flags import NO_VALUE
 
 
@@ -60,6 +60,7 @@ app = typer.Typer(
 app.command()(generate.txt2img)
 app.command()(generate.img2img)
 app.command()(inspect.inspect)
+app.command()(replay.replay)
 app.command()(doctor.doctor)
 app.add_typer(models.app)
 

@@ -151,19 +151,32 @@ class Flags:
 
 def takes_flags(command: Callable[..., None]) -> Callable[..., None]:
     """Offer every flag of `Flags` on a command whose last parameter is `flags: Flags`."""
+    return takes(*(field.name for field in dataclasses.fields(Flags)))(command)
+
+
+def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Offer these flags alone; in `flags: Flags` the others are as if nothing was said."""
     hints = get_type_hints(Flags, include_extras=True)
     shared = [
         inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hint
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=hints[field.name],
         )
-        for field, hint in ((field, hints[field.name]) for field in dataclasses.fields(Flags))
+        for field in dataclasses.fields(Flags)
+        if field.name in names
     ]
-    own = list(inspect.signature(command).parameters.values())[:-1]
 
-    @functools.wraps(command)
-    def with_flags(**said: Any) -> None:
-        values = {parameter.name: said.pop(parameter.name) for parameter in shared}
-        command(**said, flags=Flags(**values))
+    def offer(command: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(command).parameters.values())[:-1]
 
-    with_flags.__signature__ = inspect.Signature(own + shared)  # type: ignore[attr-defined]
-    return with_flags
+        @functools.wraps(command)
+        def with_flags(**said: Any) -> None:
+            values = {parameter.name: said.pop(parameter.name) for parameter in shared}
+            command(**said, flags=Flags(**values))
+
+        with_flags.__signature__ = inspect.Signature(own + shared)  # type: ignore[attr-defined]
+        return with_flags
+
+    return offer

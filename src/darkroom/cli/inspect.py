@@ -81,8 +81,13 @@ def _beyond_chance(payload: str) -> float:
 
 
 def _ours(recipe: "Recipe") -> Mapping[str, object]:
+    """What a recipe says beyond what goes without saying."""
+    from dataclasses import fields
+
     versions = (f"{name} {version}" for name, version in recipe.versions.items())
-    return vars(recipe) | {"versions": ", ".join(versions)}
+    usual = {entry.name: entry.default for entry in fields(recipe)}
+    told = {name: value for name, value in vars(recipe).items() if value != usual[name]}
+    return told | {"versions": ", ".join(versions)}
 
 
 def _theirs(recipe: "ForeignRecipe") -> Mapping[str, object]:

@@ -62,24 +62,26 @@ def _save(
 ) -> None:
     """Save each image as soon as it is finished, then the grid; results are told at once."""
 
-    def save(done: ImageDone, label: str, *, private: bool) -> Path:
-        from darkroom.tasks import finish  # loads torch, which judged wishes alone may wait for
-
-        data = finish.encode(done, target.format, private=private, quality=target.quality)
-        return target.save(data, done, label)
-
     def tell(path: Path) -> None:
         if not flags.json:
             talk.result(str(path))
 
     for_grid = []
     for done in make(requests, talk, outputs.preview(flags.preview)):
-        path = save(done, str(done.seed), private=requests[0].private)
+        path = write(done, target, str(done.seed))
         report.add(path, done)  # before it is told: Ctrl-C may come in between
         tell(path)
         if flags.grid:
             for_grid.append(done)
     if for_grid:
         # A recipe makes one image: the grid bears the mark alone.
-        report.grid = save(outputs.sheet(for_grid), "grid", private=True)
+        report.grid = write(outputs.sheet(for_grid), target, "grid", private=True)
         tell(report.grid)
+
+
+def write(done: ImageDone, target: outputs.Outputs, label: str, *, private: bool = False) -> Path:
+    """Write one image, without its recipe where it or the call is private; returns its path."""
+    from darkroom.tasks import finish  # loads torch, which judged wishes alone may wait for
+
+    data = finish.encode(done, target.format, private=private, quality=target.quality)
+    return target.save(data, done, label)

@@ -11,7 +11,8 @@ INDIFFERENT = frozenset({"count", "batch", "device", "private", "version"})
 # These follow from a recipe in other ways than by their name.
 _TRANSLATED = frozenset({"image", "steps", "watermark"})
 # These may differ between two makings of one image: where its settings stand, not what they are.
-_CIRCUMSTANCES = ("model", "software", "versions", "version", "watermark")
+_CIRCUMSTANCES = frozenset({"model", "software", "versions", "version", "watermark"})
+_TOLD = frozenset({"model_sha256", "input_sha256"})  # in words of their own
 
 
 def request_of(recipe: Recipe, *, image: bytes | None = None) -> Request:
@@ -39,9 +40,11 @@ def differences(then: Recipe, now: Recipe) -> Iterator[str]:
             f"The model is another one: {then.model} ({then.model_sha256[:10]}) then, "
             f"{now.model} ({now.model_sha256[:10]}) now."
         )
+    if then.input_sha256 != now.input_sha256:
+        yield "The input image is another one."
     for entry in fields(Recipe):
         before, after = getattr(then, entry.name), getattr(now, entry.name)
-        if before != after and entry.name not in {*_CIRCUMSTANCES, "model_sha256"}:
+        if before != after and entry.name not in _CIRCUMSTANCES | _TOLD:
             name = entry.name.replace("_", " ").capitalize()
             yield f"{name}: {before} then, {after} now."
     for name in sorted({*then.versions, *now.versions}):
