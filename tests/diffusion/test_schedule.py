@@ -10,6 +10,7 @@ import pytest
 import torch
 from diffusers.schedulers.scheduling_ddim import rescale_zero_terminal_snr
 from hypothesis import strategies as st
+from scipy import stats
 
 from darkroom import names
 from darkroom.diffusion import schedule
@@ -97,6 +98,123 @@ def test_karras_against_diffusers(steps: int) -> None:
     theirs.set_timesteps(steps)
     ours = schedule.sigmas("karras", steps, ALPHAS)
     torch.testing.assert_close(ours, theirs.sigmas.double(), rtol=SINGLE, atol=0)
+
+
+@diffusers_warns
+@pytest.mark.parametrize(
+    ("name", "flag"),
+    [("exponential", "use_exponential_sigmas"), ("beta_sigma", "use_beta_sigmas")],
+)
+@pytest.mark.parametrize("steps", [2, 10, 20, 33])
+def test_exponential_and_beta_against_diffusers(name: str, flag: str, steps: int) -> None:
+    theirs = diffusers.EulerDiscreteScheduler(**SCALED_LINEAR, **{flag: True})
+    theirs.set_timesteps(steps)
+    ours = schedule.sigmas(name, steps, ALPHAS)
+    torch.testing.assert_close(ours, theirs.sigmas.double(), rtol=SINGLE, atol=0)
+
+
+@both_tables
+@pytest.mark.parametrize("steps", [1, 2, 10, 37])
+def test_exponential_and_kl_optimal_by_their_formulas(steps: int, alphas: torch.Tensor) -> None:
+    low, high = schedule.sigma_table(alphas)[[0, -1]].tolist()
+    share = np.arange(steps) / max(steps - 1, 1)
+    expected = {
+        "exponential": high ** (1 - share) * low**share,
+        "kl_optimal": np.tan((1 - share) * math.atan(high) + share * math.atan(low)),
+    }
+    for name, levels in expected.items():
+        ours = schedule.sigmas(name, steps, alphas)
+        np.testing.assert_allclose(ours, [*levels, 0], rtol=1e-9)
+
+
+@both_tables
+@pytest.mark.parametrize("steps", [1, 2, 10, 20, 48, 999])
+def test_sgm_uniform_stops_a_step_above_zero(steps: int, alphas: torch.Tensor) -> None:
+    table = schedule.sigma_table(alphas).numpy()
+    t = np.linspace(999, 0, steps + 1)[:-1]
+    expected = np.exp(np.interp(t, np.arange(1000), np.log(table)))
+    ours = schedule.sigmas("sgm_uniform", steps, alphas)
+    np.testing.assert_allclose(ours, [*expected, 0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 15, 20, 48, 333, 1000])
+def test_simple_counts_from_the_end_of_the_table(steps: int) -> None:
+    table = TABLE.tolist()
+    expected = [table[-(1 + int(Fraction(1000 * i, steps)))] for i in range(steps)]
+    assert schedule.sigmas("simple", steps, ALPHAS).tolist() == [*expected, 0.0]
+
+
+@pytest.mark.parametrize("steps", [1, 3, 10, 15, 20, 50, 500])
+def test_ddim_uniform_strides_up_from_one(steps: int) -> None:
+    expected, t = [0.0], 1
+    while t < 1000:
+        expected.append(float(TABLE[t]))
+        t += 1000 // steps
+    assert schedule.sigmas("ddim_uniform", steps, ALPHAS).tolist() == expected[::-1]
+
+
+@diffusers_warns
+@pytest.mark.parametrize("steps", [10, 20, 50])
+def test_ddim_uniform_against_diffusers(steps: int) -> None:
+    theirs = diffusers.EulerDiscreteScheduler(
+        **SCALED_LINEAR, timestep_spacing="leading", steps_offset=1
+    )
+    theirs.set_timesteps(steps)
+    ours = schedule.sigmas("ddim_uniform", steps, ALPHAS)
+    torch.testing.assert_close(ours, theirs.sigmas.double(), rtol=SINGLE, atol=0)
+
+
+def test_beta_quantiles_against_scipy() -> None:
+    probability = torch.cat(
+        [torch.linspace(0, 1, 501), torch.logspace(-12, -3, 50), 1 - torch.logspace(-12, -3, 50)]
+    ).double()
+    expected = stats.beta.ppf(probability.numpy(), 0.6, 0.6)
+    ours = schedule.beta_quantile(probability)
+    np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-15)
+
+
+@both_tables
+@pytest.mark.parametrize("steps", [1, 2, 10, 20, 40])
+def test_beta_as_comfyui_but_for_its_rounding(steps: int, alphas: torch.Tensor) -> None:
+    quantiles = stats.beta.ppf(1 - np.linspace(0, 1, steps, endpoint=False), 0.6, 0.6)
+    ours = schedule.sigmas("beta", steps, alphas)
+    t = schedule.timestep_at(ours[:-1], alphas)
+    np.testing.assert_allclose(t, 999 * quantiles, atol=1e-6)
+    assert (t - torch.from_numpy(np.rint(999 * quantiles))).abs().max() <= 0.5
+    assert float(ours[-1]) == 0
+
+
+def test_align_your_steps_of_ten_are_the_published_ones() -> None:
+    published = [14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152]
+    ours = schedule.sigmas("align_your_steps", 10, ALPHAS)
+    np.testing.assert_allclose(ours, [*published, 0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 20, 50])
+def test_align_your_steps_of_other_counts_are_log_linear(steps: int) -> None:
+    published = [14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029]
+    places = np.linspace(0, 1, steps + 1)
+    expected = np.exp(np.interp(places, np.linspace(0, 1, 11), np.log(published)))
+    ours = schedule.sigmas("align_your_steps", steps, ALPHAS)
+    np.testing.assert_allclose(ours, [*expected[:-1], 0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("sampler", ["dpm_2", "dpm_2_ancestral", "dpmpp_3m_sde"])
+def test_samplers_that_skip_the_last_level_take_as_many_steps(sampler: str) -> None:
+    levels = schedule.run_levels(sampler, "karras", 20, ALPHAS)
+    all_of_them = schedule.sigmas("karras", 21, ALPHAS)
+    assert levels.tolist() == [*all_of_them[:20].tolist(), 0.0]
+    for name, record in names.SCHEDULES.items():
+        for steps in (1, 15, record.max_steps):
+            levels = schedule.run_levels(sampler, name, steps, ALPHAS)
+            assert len(levels) == len(schedule.sigmas(name, steps, ALPHAS))
+            assert (levels.diff() < 0).all()
+
+
+@pytest.mark.parametrize("name", schedule.SCHEDULES)
+def test_the_others_take_the_levels_as_they_are(name: str) -> None:
+    levels = schedule.run_levels("euler", name, 12, ALPHAS)
+    assert torch.equal(levels, schedule.sigmas(name, 12, ALPHAS))
 
 
 def test_trailing_rounds_exact_fractions() -> None:
@@ -193,6 +311,7 @@ def test_no_steps_are_refused(name: str) -> None:
         schedule.sigmas(name, 0, ALPHAS)
 
 
-def test_too_many_ldm_steps_are_refused() -> None:
+@pytest.mark.parametrize("name", ["ldm", "ddim_uniform"])
+def test_too_many_ldm_steps_are_refused(name: str) -> None:
     with pytest.raises(RequestError, match="500"):
-        schedule.sigmas("ldm", 501, ALPHAS)
+        schedule.sigmas(name, 501, ALPHAS)

@@ -108,11 +108,11 @@ def varied(first: Tensor, other: Tensor, strength: float) -> Tensor:
     its own sphere (Shoemake 1985, "Animating rotation with quaternion curves"), as the web
     interface that made variations popular does, so that its variations can be made again.
     """
-    cosine = torch.cosine_similarity(first, other, dim=-2).clamp(-1, 1)[..., None, :]
-    angle = cosine.acos()
+    cosine = torch.cosine_similarity(first.double(), other.double(), dim=-2)[..., None, :]
+    angle = cosine.clamp(-1, 1).acos()
     span = angle.sin()
     turned = ((1 - strength) * angle).sin() * first + (strength * angle).sin() * other
-    return torch.where(span > 0, turned / span, first)
+    return torch.where(span > 0, turned / span, first).to(first)
 
 
 def _streams(seeds: Sequence[int], source: NoiseSource) -> list[Callable[[Sequence[int]], Tensor]]:
