@@ -24,6 +24,7 @@ from darkroom.diffusion.denoiser import Denoiser
 from darkroom.diffusion.guidance import guided
 from darkroom.diffusion.schedule import alphas_cumprod
 from darkroom.runtime.allocator import keep_freed_memory
+from darkroom.runtime.packing import pack
 from darkroom.tasks.engine import Engine
 from darkroom.text.tokenizer import Tokenizer
 
@@ -61,7 +62,9 @@ class Darkroom:
         engine = Engine.open(str(self._path))
         plan = engine.plan(Request(model=str(self._path)))[1]
         networks = load(engine.spec, precision=plan.precision, device=plan.device)
-        keep_freed_memory()  # as the engine does
+        pack(networks.unet)  # as the engine does
+        pack(networks.autoencoder)
+        keep_freed_memory()
         return networks
 
     @cached_property

@@ -23,15 +23,19 @@ from torch.nn import functional as F
 
 # Up to here torch's backward pass costs several times what the products it consists of do.
 _SHORT = 128
+# From here on the products of bf16 are quicker than torch's kernel, where they pay at all.
+_LONG = 256
 # A sigmoid is an exponential far below zero: at -8 it differs by 3e-4, less than bf16 resolves.
 _BELOW = 8.0
 # exp(-70) and its products with values are still normal numbers in bf16 and in float32.
 _WINDOW = 70.0
 # Larger logits are not known finely enough in bf16 to find the window from their maximum.
 _ABSURD = 5000.0
-# Weights of one chunk in bytes for each core: what a second-level cache holds.
-_CHUNK = 2**20
-# oneDNN's kernels are fastest where the inner width is a multiple of their vectors.
+# Weights of one chunk in bytes for each core: smaller ones take more time to begin, larger ones
+# leave the caches.
+_CHUNK = 2**21
+# What oneDNN's kernels multiply at once: two numbers along a sum, sixteen sums.
+_PAIR = 2
 _LANES = 16
 
 
@@ -45,7 +49,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, *, causal: bool = False) -> Tensor:
     needs_gradient = torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v))
     if needs_gradient and q.device.type == "cpu" and max(q.shape[2], k.shape[2]) <= _SHORT:
         return _attend_plainly(q, k, v, causal=causal)
-    if _products_pay(q) and not (causal or needs_gradient):
+    long = q.shape[2] >= _LONG
+    if long and fused_products_pay(q) and not (causal or needs_gradient):
         return _attend_products(q, k, v)
     out: Tensor = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
     return out
@@ -61,11 +66,14 @@ def _attend_plainly(q: Tensor, k: Tensor, v: Tensor, *, causal: bool) -> Tensor:
     return out
 
 
-def _products_pay(q: Tensor) -> bool:
+def fused_products_pay(x: Tensor) -> bool:
+    """Whether oneDNN's fused operators are the fastest for tensors like `x`, by measurement.
+
+    They are where the CPU has bf16 products and no AMX: with AMX nothing was measured.
+    """
     return (
-        q.device.type == "cpu"
-        and q.dtype == torch.bfloat16
-        and q.shape[2] >= 256
+        x.device.type == "cpu"
+        and x.dtype == torch.bfloat16
         and torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 (no public name for it)
         and not torch.cpu._is_amx_tile_supported()  # noqa: SLF001
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")  # not in builds without oneDNN
@@ -86,7 +94,7 @@ def _attend_products(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     registers: of its fused functions the one that is an exponential on this side of zero.
     """
     batch, heads, tokens, width = q.shape
-    padded = -(-(width + 1) // _LANES) * _LANES
+    inner, outer = (-(-(width + 1) // unit) * unit for unit in (_PAIR, _LANES))
 
     scaled = q * width**-0.5
     mean = k.mean(2, keepdim=True)
@@ -98,9 +106,9 @@ def _attend_products(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     absurd = (~(largest <= _ABSURD)).tolist()  # [B][H], True for NaN
     loose = (bound - centre).amax(-1, keepdim=True) > _WINDOW  # [B, H, 1]
 
-    queries = F.pad(scaled, (0, padded - width))
-    keys = F.pad(k, (0, padded - width))
-    values = F.pad(v.transpose(-1, -2), (0, 0, 0, padded - width))  # [B, H, D + 1 …, S]
+    queries = F.pad(scaled, (0, inner - width))
+    keys = F.pad(k, (0, inner - width))
+    values = F.pad(v.transpose(-1, -2), (0, 0, 0, outer - width))  # [B, H, D + 1 …, S]
     queries[..., width] = -bound.masked_fill(loose, 0)
     keys[..., width] = 1
     values[..., width, :] = 1
@@ -119,7 +127,7 @@ def _attend_products(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
                 asked[:, width] = -_above(_linear(asked, keys[b, h]).amax(-1))
             weights = _linear(asked, keys[b, h], "sigmoid")
             sums = _linear(weights, values[b, h])  # [rows, D + 1 …]
-            out[b, h, chunk] = sums[:, :width] / sums[:, width, None]
+            torch.div(sums[:, :width], sums[:, width, None], out=out[b, h, chunk])
     return out
 
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from darkroom.contracts import AutoencoderConfig
 from darkroom.models.attention import attend
-from darkroom.models.layers import Conv
+from darkroom.models.layers import Conv, Enlarge
 
 
 class Autoencoder(nn.Module):
@@ -125,13 +125,13 @@ class DecoderLevel(nn.Module):
         self.blocks = nn.ModuleList(
             ResBlock(before if i == 0 else width, width, groups) for i in range(blocks)
         )
-        self.upsample = None if last else Conv(width, width)
+        self.upsample = None if last else Enlarge(width)
 
     def forward(self, x: Tensor) -> Tensor:
         for block in self.blocks:
             x = block(x)
         if self.upsample is not None:
-            x = self.upsample(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+            x = self.upsample(x)
         return x
 
 

@@ -1,4 +1,4 @@
-"""Layers that do a little more than torch's; their parameters have the same names."""
+"""Layers that do a little more than torch's; their parameters have the same names and shapes."""
 
 import torch
 from torch import Tensor, nn
@@ -42,3 +42,27 @@ class Conv(nn.Conv2d):
             else:
                 x = F.pad(x, (*(0, 0) * (3 - dim), first, last))
         return x, 0
+
+
+class Enlarge(Conv):
+    """Every pixel four times, then a convolution: [B, C, H, W] to [B, C, 2·H, 2·W]."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+class GatedLinear(nn.Linear):
+    """GEGLU (Shazeer 2020, 2002.05202): [B, T, C] to [B, T, width].
+
+    The upper half of the weight makes values, the lower half what opens the gate for each.
+    """
+
+    def __init__(self, before: int, width: int) -> None:
+        super().__init__(before, 2 * width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        value, gate = super().forward(x).chunk(2, dim=-1)
+        return value * F.gelu(gate)

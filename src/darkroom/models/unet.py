@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from darkroom.contracts import UNetConfig
 from darkroom.models.attention import attend
-from darkroom.models.layers import Conv
+from darkroom.models.layers import Conv, Enlarge, GatedLinear
 
 
 class UNet(nn.Module):
@@ -109,13 +109,13 @@ class Up(nn.Module):
             Block(config, index, (before if i == 0 else width) + skip)
             for i, skip in enumerate(joined)
         )
-        self.upsample = None if last else Conv(width, width)
+        self.upsample = None if last else Enlarge(width)
 
     def forward(self, x: Tensor, skips: list[Tensor], time: Tensor, context: Tensor) -> Tensor:
         for block in self.blocks:
             x = block(torch.cat([x, skips.pop()], dim=1), time, context)
         if self.upsample is not None:
-            x = self.upsample(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+            x = self.upsample(x)
         return x
 
 
@@ -206,15 +206,14 @@ class TransformerBlock(nn.Module):
         self.norm_2 = nn.LayerNorm(width)
         self.attention_2 = Attention(width, config.context_width, heads)
         self.norm_3 = nn.LayerNorm(width)
-        self.feed_in = nn.Linear(width, 8 * width)
+        self.feed_in = GatedLinear(width, 4 * width)
         self.feed_out = nn.Linear(4 * width, width)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         y = self.norm_1(x)
         x = x + self.attention_1(y, y if self.looks_inward else context)
         x = x + self.attention_2(self.norm_2(x), context)
-        value, gate = self.feed_in(self.norm_3(x)).chunk(2, dim=-1)  # GEGLU, 2002.05202
-        out: Tensor = x + self.feed_out(value * F.gelu(gate))
+        out: Tensor = x + self.feed_out(self.feed_in(self.norm_3(x)))
         return out
 
 

@@ -22,7 +22,7 @@ from darkroom.contracts import (
 )
 from darkroom.images import io
 from darkroom.planning.plan import plan
-from darkroom.runtime import allocator, device, memory
+from darkroom.runtime import allocator, device, memory, packing
 from darkroom.tasks import judging
 from darkroom.tasks.img2img import img2img
 from darkroom.tasks.studio import Loaded, Studio
@@ -129,6 +129,8 @@ class Engine:
                     device=torch.device(wanted.device),
                     ema=wanted.ema,
                 )
+                packing.pack(networks.unet)
+                packing.pack(networks.autoencoder)
             allocator.keep_freed_memory()
             self._loaded = wanted, how.weight_bytes, Loaded(networks, self._tokenizer, {})
         return self._loaded[2]
