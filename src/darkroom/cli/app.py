@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from darkroom.cli import doctor, failure, generate, inspect, models, replay
+from darkroom.cli import doctor, evaluate, failure, generate, inspect, models, replay, train
 from darkroom.cli.flags import NO_VALUE
 
 
@@ -63,6 +63,8 @@ app.command()(inspect.inspect)
 app.command()(replay.replay)
 app.command()(doctor.doctor)
 app.add_typer(models.app)
+app.add_typer(evaluate.app)
+app.add_typer(train.app)
 
 
 def _print_version(*, value: bool) -> None:

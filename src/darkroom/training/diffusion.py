@@ -1,7 +1,5 @@
 """Training the U-Net, and its text encoder with it, on cached latents."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
@@ -9,7 +7,8 @@ from darkroom.contracts import Prediction
 from darkroom.diffusion.denoiser import noised, target
 from darkroom.models.text_encoder import TextEncoder
 from darkroom.models.unet import UNet
-from darkroom.training.contrast import LatentBatch
+from darkroom.training.batches import Batches
+from darkroom.training.loop import Loss
 
 CAPTION_DROP = 0.1
 
@@ -29,12 +28,11 @@ class TextAndUNet(nn.Module):
 
 def diffusion_loss(
     model: TextAndUNet,
-    batches: LatentBatch,
+    batches: Batches,
     empty_ids: Tensor,
     alphas: Tensor,
     prediction: Prediction,
-    batch: int,
-) -> Callable[[int, torch.Generator], Tensor]:
+) -> Loss:
     """Mean squared error of what the network predicts, all timesteps weighing the same.
 
     `empty_ids` [T] stand in for one caption in ten, which makes guidance possible (Ho & Salimans
@@ -42,16 +40,17 @@ def diffusion_loss(
     """
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
-        latents, ids, _ = batches(step, batch)
-        dropped = torch.rand(batch, generator=generator) < CAPTION_DROP
-        ids = torch.where(dropped[:, None], empty_ids, ids)
-        places = torch.arange(batch) + torch.rand(batch, generator=generator)
-        timestep = (places / batch * len(alphas)).long().clamp(max=len(alphas) - 1)
-        noise = torch.randn(latents.shape, generator=generator)
+        batch = batches(step)
+        x0, count, device = batch.latents, len(batch.latents), batch.latents.device
+        dropped = torch.rand(count, generator=generator, device=device) < CAPTION_DROP
+        ids = torch.where(dropped[:, None], empty_ids, batch.ids)
+        places = torch.arange(count, device=device)
+        places = places + torch.rand(count, generator=generator, device=device)
+        timestep = (places / count * len(alphas)).long().clamp(max=len(alphas) - 1)
+        noise = torch.randn(x0.shape, generator=generator, device=device)
         alpha_bar = alphas[timestep]
-        with torch.autocast("cpu", torch.bfloat16):
-            predicted = model(noised(latents, noise, alpha_bar), timestep.float(), ids)
-        wanted = target(latents, noise, alpha_bar, prediction)
-        return nn.functional.mse_loss(predicted.float(), wanted)
+        with torch.autocast(device.type, torch.bfloat16):
+            predicted = model(noised(x0, noise, alpha_bar), timestep.float(), ids)
+        return nn.functional.mse_loss(predicted.float(), target(x0, noise, alpha_bar, prediction))
 
     return loss

@@ -1,5 +1,8 @@
 """Exponential moving average of weights."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 
@@ -28,3 +31,15 @@ class Ema:
         """Replace the module's parameters by their averages."""
         for name, parameter in module.named_parameters():
             parameter.copy_(self.weights[name])
+
+    @contextmanager
+    def applied(self, module: nn.Module) -> Iterator[None]:
+        """The averages in the module's place for a while; its own weights come back bit for bit."""
+        own = {name: p.detach().clone() for name, p in module.named_parameters()}
+        self.copy_to(module)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for name, parameter in module.named_parameters():
+                    parameter.copy_(own[name])

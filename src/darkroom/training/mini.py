@@ -1,26 +1,22 @@
 """From a font to Mini's weights, in stages that may be interrupted at any time.
 
-    python -m darkroom.training.mini --state FOLDER
-
-Autoencoder → cached latents → contrastive start of the text encoder → U-Net and text encoder →
-one safetensors file in the published v1 layout.  The same command goes on where the last one
-stopped; delete a stage's file in FOLDER to do that stage again, and those after it.
+Autoencoder → contrastive start of the text encoder → U-Net and text encoder along a curriculum →
+one safetensors file in the published v1 layout.  The same call goes on where the last one
+stopped.  Delete a stage's file in the folder to do that stage again, and those after it.
 """
 
-import argparse
-import json
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
-from darkroom.checkpoints.load import Networks, save_published
-from darkroom.contracts import AutoencoderConfig, TextEncoderConfig, UNetConfig
+from darkroom.checkpoints.detect import detect
+from darkroom.checkpoints.header import read_header
+from darkroom.checkpoints.load import Networks, load
 from darkroom.diffusion.schedule import alphas_cumprod
 from darkroom.models.autoencoder import Autoencoder
 from darkroom.models.text_encoder import TextEncoder
@@ -31,222 +27,273 @@ from darkroom.training.autoencoder import (
     new_autoencoder,
     normalise_latents,
     psnr,
-    scene_batch,
 )
+from darkroom.training.batches import Batches
+from darkroom.training.cache import Asked, Frames, cached
 from darkroom.training.contrast import ContrastiveStart, contrastive_loss
+from darkroom.training.crops import crops, whole_scenes
 from darkroom.training.diffusion import TextAndUNet, diffusion_loss
-from darkroom.training.latents import cached_latents
-from darkroom.training.loop import Progress, Schedule, train
-from darkroom.training.scenes import BACKGROUNDS, Painter, caption, sheet, training_scene, words
+from darkroom.training.export import export
+from darkroom.training.loop import Budget, Progress, Watch, finished, take_average, train
+from darkroom.training.recipe import CONTEXT, LATENT_SCALE, Phase, Recipe, text_encoder
+from darkroom.training.samples import samples, to_images, token_ids
+from darkroom.training.scenes import captions
+from darkroom.training.scenes.layout import Stage
+from darkroom.training.scenes.painter import Painter, sheet
+from darkroom.training.scenes.vocabulary import objects
 
-SIDE = 64
-SCENES = 40_000
-CONTEXT = 32
-LATENT_SCALE = 0.18215
-NORM_GROUPS = 8  # 32 groups of one channel would wash plain colours out
-SCENE_SEED, HELD_OUT_SEED = 1, 2
-
-AUTOENCODER = AutoencoderConfig(
-    in_channels=3, latent_channels=4, widths=(32, 64, 128), blocks=1, norm_groups=NORM_GROUPS
+TRAINING_SET, HELD_OUT_SET = 1, 2
+CHECKED = 256  # held-out scenes that validation losses and PSNR are measured on
+PROMPTS = (
+    "a hamster on a blue background",
+    "a fox on a white background",
+    "a cat on a red background",
+    "a rocket on a black background",
+    "a strawberry on a cyan background",
+    "a bicycle on a yellow background",
+    "a robot on a green background",
+    "an owl on a purple background",
+    "a small house on the left on a white background",
+    "a penguin in the top right corner on a pink background",
+    "a dog to the left of a car on a gray background",
+    "a banana above a guitar on a blue background",
+    "a red circle to the right of a yellow square on a white background",
+    "three apples on a striped green background",
+    "a pixel art of a lion on an orange background",
+    "a purple silhouette of a horse on a yellow background",
 )
-UNET = UNetConfig(
-    in_channels=4,
-    out_channels=4,
-    widths=(64, 128, 192),
-    blocks=1,
-    depths=(0, 1, 1),
-    middle_depth=1,
-    self_attention=(True, True, True),
-    heads=(8, 8, 8),
-    context_width=256,
-    norm_groups=NORM_GROUPS,
-)
 
 
-def text_encoder_config(vocabulary: int) -> TextEncoderConfig:
-    """CLIP's tower, small."""
-    return TextEncoderConfig(
-        vocabulary=vocabulary,
-        context_length=CONTEXT,
-        width=256,
-        layers=3,
-        heads=4,
-        feed_width=1024,
-        activation="quick_gelu",
-    )
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One call: what is made, where, and what it may take.
 
+    `state`: the folder of unfinished work.  `objects`: how many are learnt, the best known first.
+    `start`: a finished Mini whose autoencoder is kept and whose other networks learn on.
+    """
 
-@dataclass(frozen=True)
-class Batches:
-    """Cached latents with captions said anew each time; batch `n` depends on `n` alone."""
+    state: Path
+    recipe: Recipe
+    objects: int
+    device: torch.device
+    budget: Budget
+    say: Callable[[str], None]
+    font: Path | None = None
+    workers: int = 0
+    start: Path | None = None
 
-    latents: Tensor
-    tokenizer: Tokenizer
-    objects: list[int]
-    backgrounds: list[str]
-    bare: float
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(item.name for item in objects(self.objects))
 
-    def __call__(self, step: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        rng = np.random.default_rng((SCENE_SEED, 77, step))
-        chosen = rng.integers(len(self.objects), size=size)
-        shown = [(self.objects[i], self.backgrounds[i]) for i in chosen]
-        captions = [caption(rng, *what, bare=self.bare) for what in shown]
-        names = list(BACKGROUNDS)
-        labels = [what * len(names) + names.index(background) for what, background in shown]
-        return self.latents[chosen], self.ids(captions), torch.tensor(labels)
+    @property
+    def folder(self) -> Path:
+        """Where what depends on the number of objects is kept."""
+        return self.state / f"objects-{self.objects}"
 
-    def ids(self, captions: list[str]) -> Tensor:
-        return torch.tensor([self.tokenizer.chunk(text).ids for text in captions])
+    def watch(self, title: str) -> Watch:
+        """Says now and then how far a stage is, and how long it will still take."""
 
+        def report(progress: Progress) -> None:
+            left = (progress.steps - progress.step) * progress.seconds_a_step / 60
+            self.say(
+                f"{title}: step {progress.step} of {progress.steps}, loss {progress.loss:.4f}, "
+                f"{progress.seconds_a_step:.3f} s a step, {left:.0f} min left"
+            )
 
-def train_autoencoder(painter: Painter, state: Path) -> Autoencoder:
-    """Stage 1; leaves a sheet of originals above reconstructions in `state`."""
-    model = new_autoencoder(AUTOENCODER, seed=0)
-    train(
-        model,
-        autoencoder_loss(model, painter, seed=SCENE_SEED, batch=16, side=SIDE),
-        Schedule(steps=2700, rate=2e-3),
-        state / "autoencoder.safetensors",
-        seed=1,
-        ema_decay=0.995,
-        report=reporter("autoencoder"),
-    )
-    held_out = scene_batch(painter, HELD_OUT_SEED, range(256), SIDE)
-    normalise_latents(model, held_out, LATENT_SCALE)
-    with torch.no_grad():
-        decoded = model.decode(model.encode(held_out)).clamp(-1, 1)
-    say(f"autoencoder: {psnr(decoded, held_out):.2f} dB on 256 new scenes")
-    pixels = torch.cat([held_out[:24], decoded[:24]]).add(1).mul(127.5).round().byte()
-    sheet(pixels.permute(0, 2, 3, 1).numpy(), 12).save(state / "autoencoder.png")
-    return model
+        return Watch(report=report)
 
-
-def start_text_encoder(batches: Batches, state: Path) -> TextEncoder:
-    """Stage 2; the tower over latents is thrown away."""
-    torch.manual_seed(2)
-    text = TextEncoder(text_encoder_config(batches.tokenizer.vocabulary))
-    for embedding in (text.token_embedding, text.position_embedding):
-        torch.nn.init.normal_(embedding.weight, std=0.02)
-    model = ContrastiveStart(text, AUTOENCODER.latent_channels, batches.tokenizer.eos)
-    model(batches.latents[:2], batches.ids(["", ""]))  # gives the lazy layer its shape
-    train(
-        model,
-        contrastive_loss(model, batches, batch=256),
-        Schedule(steps=500, rate=1e-3, warm_up=50),
-        state / "contrast.safetensors",
-        seed=2,
-        ema_decay=0.98,
-        report=reporter("text encoder"),
-    )
-    return text
-
-
-def train_unet(text: TextEncoder, batches: Batches, state: Path, steps: int) -> TextAndUNet:
-    """Stage 3; the text encoder goes on learning, slowly."""
-    torch.manual_seed(3)
-    model = TextAndUNet(text, UNet(UNET))
-    torch.nn.init.zeros_(model.unet.conv_out.weight)
-    alphas = alphas_cumprod(zero_terminal_snr=True)
-    train(
-        model,
-        diffusion_loss(model, batches, batches.ids([""])[0], alphas, "v", batch=64),
-        Schedule(steps=steps, rate=1e-3, slow=0.15, slow_prefix="text."),
-        state / "unet.safetensors",
-        seed=3,
-        ema_decay=0.999,
-        report=reporter("U-Net"),
-    )
-    return model
-
-
-def metadata(merges: list[str], preview: list[list[float]]) -> dict[str, str]:
-    """What the file says of itself beside its tensors."""
-    return {
-        "modelspec.title": "Mini",
-        "modelspec.architecture": "stable-diffusion-v1",
-        "modelspec.prediction_type": "v",
-        "modelspec.resolution": f"{SIDE}x{SIDE}",
-        "modelspec.license": "Apache-2.0",
-        "ztsnr": "true",
-        "darkroom.demonstration": "true",
-        "darkroom.tokenizer.merges": "\n".join(merges),
-        "darkroom.words": " ".join(words()),
-        "darkroom.preview": json.dumps(preview),
-        "darkroom.defaults": json.dumps(
-            {"steps": 20, "guidance": 3.5, "sampler": "dpmpp_2m", "schedule": "trailing"}
-        ),
-    }
-
-
-def fit_preview(latents: Tensor, pixels: Tensor) -> list[list[float]]:
-    """The linear map from scaled latents to colours: a row for each channel, then the offsets."""
-    small = F.interpolate(pixels, latents.shape[2:], mode="area")
-    known = latents.movedim(1, -1).flatten(0, -2)
-    known = torch.cat([known, torch.ones(len(known), 1)], dim=1)
-    solution = torch.linalg.lstsq(known, small.movedim(1, -1).flatten(0, -2)).solution
-    return [[round(float(value), 5) for value in row] for row in solution]
-
-
-def say(message: str) -> None:
-    """To stderr at once: the log of a run that may be killed."""
-    sys.stderr.write(message + "\n")
-    sys.stderr.flush()
-
-
-def reporter(stage: str) -> Callable[[Progress], None]:
-    """Says how far a stage is, and how long it will still take."""
-
-    def report(progress: Progress) -> None:
-        left = (progress.steps - progress.step) * progress.seconds_a_step
-        say(
-            f"{stage}: step {progress.step} of {progress.steps}, loss {progress.loss:.4f}, "
-            f"{progress.seconds_a_step:.3f} s a step, {left / 60:.0f} min left"
+    def scenes(
+        self, autoencoder: Autoencoder, stage: Stage, count: int, seed: int = TRAINING_SET
+    ) -> Mapping[tuple[int, int], Frames]:
+        """Cached scenes on the run's device."""
+        kind = "scenes" if seed == TRAINING_SET else "held-out"
+        path = self.folder / f"{kind}-{stage}-{count}.safetensors"
+        if not path.exists():
+            self.say(f"drawing and encoding {count} scenes ({stage}) into {path.name}")
+        asked = Asked(seed=seed, stage=stage, count=count, names=self.names)
+        sets = cached(
+            path,
+            asked,
+            autoencoder,
+            tokenizer(),
+            font=self.font,
+            scale=LATENT_SCALE,
+            workers=self.workers,
         )
+        return {size: frames.to(self.device) for size, frames in sets.items()}
 
-    return report
+
+@cache
+def merges() -> list[str]:
+    """What CLIP's tokenizer needs for every word of all objects, learnt or not.
+
+    So the vocabulary may grow without a new text tower.
+    """
+    return pruned_merges(captions.words([item.name for item in objects()]))
 
 
-def make(painter: Painter, state: Path, out: Path, unet_steps: int) -> None:
-    """All stages, each from where it stopped; writes Mini's checkpoint to `out`."""
-    merges = pruned_merges(words())
-    tokenizer = Tokenizer(merges=merges, context_length=CONTEXT)
-    autoencoder = train_autoencoder(painter, state)
-    latents = cached_latents(
-        autoencoder,
-        painter,
-        state / "latents.safetensors",
-        seed=SCENE_SEED,
-        count=SCENES,
-        side=SIDE,
-        scale=LATENT_SCALE,
+@cache
+def tokenizer() -> Tokenizer:
+    """CLIP's, with these merges."""
+    return Tokenizer(merges=merges(), context_length=CONTEXT)
+
+
+def make(run: Run) -> Path:
+    """All stages, each from where it stopped; returns Mini's checkpoint.
+
+    Raises Paused where the budget ends first.
+    """
+    autoencoder = make_autoencoder(run)
+    model = new_model(run)
+    begin(run, model, autoencoder)
+    for number, phase in enumerate(run.recipe.phases):
+        learn(run, phase, number, model, autoencoder)
+    return write(run, model, autoencoder)
+
+
+def new_model(run: Run) -> TextAndUNet:
+    """Untrained; the U-Net begins by predicting nothing at all."""
+    torch.manual_seed(2)
+    unet = UNet(run.recipe.unet)
+    text = TextEncoder(text_encoder(tokenizer().vocabulary, unet.config.context_width))
+    for layer in (text.token_embedding, text.position_embedding):
+        nn.init.normal_(layer.weight, std=0.02)
+    nn.init.zeros_(unet.conv_out.weight)
+    return TextAndUNet(text, unet).to(run.device)
+
+
+def make_autoencoder(run: Run) -> Autoencoder:
+    """Stage 1; leaves a sheet of originals above reconstructions in the folder."""
+    model = new_autoencoder(run.recipe.autoencoder, seed=0).to(run.device)
+    done = run.state / "autoencoder.done.safetensors"
+    if run.start is not None and not done.exists():
+        started = load_mini(run.start, run.device)
+        _save(done, started.autoencoder)
+    if not done.exists():
+        train_autoencoder(run, model)
+        _save(done, model)
+    model.load_state_dict(load_file(done, device=str(run.device)))
+    return model.requires_grad_(False)
+
+
+def train_autoencoder(run: Run, model: Autoencoder) -> None:
+    """On pieces of scenes of every object there is, learnt or not; then latents are scaled."""
+    painter, recipe = Painter(run.font), run.recipe
+    every = [item.name for item in objects()]
+
+    def batch(step: int) -> Tensor:
+        kind = [kind for kind in recipe.crops if kind.since <= step][-1]
+        first = step * recipe.crops[0].batch
+        indices = range(first, first + kind.batch)
+        drawn = crops(painter, every, seed=TRAINING_SET, indices=indices, side=kind.side)
+        return drawn.to(run.device)
+
+    train(
+        model,
+        autoencoder_loss(model, batch),
+        recipe.autoencoder_schedule,
+        run.state / "autoencoder.safetensors",
+        seed=1,
+        watch=run.watch("autoencoder"),
+        budget=run.budget,
     )
-    scenes = [training_scene(SCENE_SEED, i) for i in range(SCENES)]
-    objects, backgrounds = [s.object for s in scenes], [s.background for s in scenes]
-    # Contrast needs captions that say all that is shown; the U-Net must also do without.
-    whole = Batches(latents, tokenizer, objects, backgrounds, bare=0.0)
-    text = start_text_encoder(whole, state)
-    some_bare = Batches(latents, tokenizer, objects, backgrounds, bare=0.1)
-    model = train_unet(text, some_bare, state, unet_steps)
-
-    preview = fit_preview(latents[:256], scene_batch(painter, SCENE_SEED, range(256), SIDE))
-    networks = Networks(text_encoder=model.text, unet=model.unet, autoencoder=autoencoder)
-    save_published(out, networks, metadata=metadata(merges, preview), dtype=torch.float16)
-    say(f"wrote {out}")
+    originals = whole_scenes(painter, every, seed=HELD_OUT_SET, count=CHECKED).to(run.device)
+    normalise_latents(model, originals, LATENT_SCALE)
+    with torch.no_grad():
+        decoded = torch.cat([model.decode(model.encode(part)) for part in originals.split(32)])
+    run.say(f"autoencoder: {psnr(decoded.clamp(-1, 1), originals):.2f} dB on {CHECKED} new scenes")
+    pictures = to_images(torch.cat([originals[:48], decoded[:48]]))
+    sheet(list(pictures), 16).save(run.state / "autoencoder.png")
 
 
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--state", type=Path, required=True, help="folder for unfinished work")
-    parser.add_argument("--out", type=Path, help="default: mini.safetensors in that folder")
-    parser.add_argument("--font", type=Path, help="NotoColorEmoji.ttf (default: the system's)")
-    parser.add_argument("--unet-steps", type=int, default=3700, help="of 64 scenes each")
-    parser.add_argument("--threads", type=int, default=1)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    out = given.out if given.out is not None else given.state / "mini.safetensors"
-    make(Painter(given.font), given.state, out, given.unet_steps)
+def begin(run: Run, model: TextAndUNet, autoencoder: Autoencoder) -> None:
+    """Stage 2: the text encoder learns to tell scenes apart, or is taken from `run.start`."""
+    if run.start is not None:
+        networks = load_mini(run.start, run.device)
+        model.text.load_state_dict(networks.text_encoder.state_dict())
+        model.unet.load_state_dict(networks.unet.state_dict())
+        return
+    recipe, path = run.recipe, run.folder / "contrast.safetensors"
+    contrast = ContrastiveStart(
+        model.text,
+        autoencoder.config.latent_channels,
+        128 // autoencoder.config.factor,
+        tokenizer().eos,
+    ).to(run.device)
+    if finished(path, recipe.contrast_schedule):
+        take_average(path, contrast)
+        return
+    scenes = run.scenes(autoencoder, "all", recipe.contrast_scenes * run.objects)
+    square = {(128, 128): scenes[128, 128]}
+    train(
+        contrast,
+        contrastive_loss(contrast, Batches(sets=square, size=recipe.contrast_batch, seed=2)),
+        recipe.contrast_schedule,
+        path,
+        seed=2,
+        watch=run.watch("text encoder"),
+        budget=run.budget,
+    )
 
 
-if __name__ == "__main__":
-    main()
+def learn(
+    run: Run, phase: Phase, number: int, model: TextAndUNet, autoencoder: Autoencoder
+) -> None:
+    """Stage 3, one phase of the curriculum; the text encoder goes on learning, slowly."""
+    path = run.folder / f"{phase.stage}.safetensors"
+    if finished(path, phase.schedule):
+        take_average(path, model)
+        return
+    alphas = alphas_cumprod(zero_terminal_snr=True).to(run.device)
+    empty = token_ids(tokenizer(), [""])[0].to(run.device)
+
+    def loss_on(sets: Mapping[tuple[int, int], Frames], size: int) -> Callable[..., Tensor]:
+        return diffusion_loss(model, Batches(sets=sets, size=size, seed=3), empty, alphas, "v")
+
+    held_out = loss_on(run.scenes(autoencoder, phase.stage, CHECKED, HELD_OUT_SET), CHECKED)
+
+    @torch.no_grad()
+    def evaluate(step: int) -> None:
+        fixed = [torch.Generator(run.device).manual_seed(n) for n in range(4)]
+        value = sum(float(held_out(n, generator)) for n, generator in enumerate(fixed)) / 4
+        run.say(f"{phase.stage}: step {step}, held-out loss {value:.4f}")
+        pictures = samples(
+            model, autoencoder, tokenizer(), PROMPTS, alphas=alphas, scale=LATENT_SCALE
+        )
+        sheet(pictures, 8).save(run.folder / f"{phase.stage}-{step:06}.png")
+        write(run, model, autoencoder)
+
+    train(
+        model,
+        loss_on(run.scenes(autoencoder, phase.stage, phase.scenes * run.objects), phase.batch),
+        phase.schedule,
+        path,
+        seed=10 + number,
+        watch=replace(run.watch(phase.stage), evaluate=evaluate),
+        budget=run.budget,
+    )
+
+
+def write(run: Run, model: TextAndUNet, autoencoder: Autoencoder) -> Path:
+    """Mini's checkpoint as it stands."""
+    path = run.folder / "mini.safetensors"
+    painter = Painter(run.font)
+    pixels = whole_scenes(painter, run.names, seed=HELD_OUT_SET, count=CHECKED).to(run.device)
+    known = captions.words(run.names)
+    export(path, model, autoencoder, pixels, merges=merges(), words=known)
+    return path
+
+
+def load_mini(path: Path, device: torch.device) -> Networks:
+    """A finished Mini's networks."""
+    return load(detect(read_header(path), path), precision="fp32", device=device)
+
+
+def _save(path: Path, module: nn.Module) -> None:
+    temporary = path.with_suffix(".part")
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    save_file(
+        {name: tensor.contiguous() for name, tensor in module.state_dict().items()}, temporary
+    )
+    temporary.replace(path)

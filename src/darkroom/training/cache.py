@@ -1,0 +1,210 @@
+"""Scenes drawn, described and encoded once, so that training on latents never waits for pixels.
+
+A set is one safetensors file with, for each frame size, latents and captions already cut into
+tokens.  Letters: N scenes of one size, V captions of each, T tokens, Z latent channels.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import load_file, save, save_file
+from torch import Tensor
+
+from darkroom.models.autoencoder import Autoencoder
+from darkroom.text.tokenizer import Tokenizer
+from darkroom.training.crops import pixels
+from darkroom.training.scenes.captions import caption, swapped
+from darkroom.training.scenes.layout import SIZES, Scene, Stage, training_scene
+from darkroom.training.scenes.painter import Painter
+
+CHUNK = 256  # scenes that one worker draws at a time
+VARIANTS = 4
+NONE = -1  # stands in every place of a caption that does not exist
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Scenes of one size.
+
+    `latents` [N, Z, h, w] float16, scaled.  `ids` [N, V, T] int16, captions as people write them.
+    `whole` [N, 2, T] int16: one that leaves nothing out, and one of what a bag of words would take
+    for the same (NONE where there is no such thing).  `labels` [N] int64: equal where the same is
+    shown.
+    """
+
+    latents: Tensor
+    ids: Tensor
+    whole: Tensor
+    labels: Tensor
+
+    def to(self, device: torch.device | str) -> "Frames":
+        """The same on a device."""
+        return Frames(*(tensor.to(device) for tensor in self.tensors()))
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All four, in order."""
+        return self.latents, self.ids, self.whole, self.labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """Which scenes: the first `count` of the set `seed` in a stage of the curriculum."""
+
+    seed: int
+    stage: Stage
+    count: int
+    names: tuple[str, ...]
+
+
+class Drawing:
+    """Turns numbers of scenes into pictures and tokens; workers hold one each."""
+
+    def __init__(self, asked: Asked, font: Path | None, tokenizer: Tokenizer) -> None:
+        self.asked = asked
+        self.painter = Painter(font)
+        self.tokenizer = tokenizer
+
+    def draw(
+        self, indices: range
+    ) -> list[tuple[Scene, NDArray[np.uint8], list[NDArray[np.int16]]]]:
+        """Scenes with their pictures and their captions [V, T] and [2, T]."""
+        asked, drawn = self.asked, []
+        for index in indices:
+            scene = training_scene(asked.seed, index, asked.names, asked.stage)
+            rng = np.random.default_rng((asked.seed, index, 1))
+            said = [caption(rng, scene) for _ in range(VARIANTS)]
+            other = swapped(scene)
+            whole = self._ids([caption(rng, scene, whole=True)] * 2)
+            whole[1] = NONE if other is None else self._ids([caption(rng, other, whole=True)])[0]
+            drawn.append((scene, self.painter.paint(scene), [self._ids(said), whole]))
+        return drawn
+
+    def _ids(self, captions: Iterable[str]) -> NDArray[np.int16]:
+        return np.array([self.tokenizer.chunk(text).ids for text in captions], np.int16)
+
+
+_drawing: Drawing
+
+
+def _begin(asked: Asked, font: Path | None, tokenizer: Tokenizer) -> None:
+    global _drawing  # noqa: PLW0603 (a worker's one possession)
+    _drawing = Drawing(asked, font, tokenizer)
+
+
+def _draw(indices: range) -> list[tuple[Scene, NDArray[np.uint8], list[NDArray[np.int16]]]]:
+    return _drawing.draw(indices)
+
+
+def cached(
+    path: Path,
+    asked: Asked,
+    autoencoder: Autoencoder,
+    tokenizer: Tokenizer,
+    *,
+    font: Path | None,
+    scale: float,
+    workers: int = 0,
+) -> dict[tuple[int, int], Frames]:
+    """The set of scenes, by width and height in pixels.
+
+    `scale`: the factor from what the autoencoder encodes to scaled latents.  `workers`: processes
+    that draw; 0 draws in this one.  Made once, and again where `path` holds another set or one of
+    an autoencoder with other weights.
+    """
+    made_for = _fingerprint(asked, autoencoder, tokenizer, scale)
+    if (found := _read(path, made_for)) is not None:
+        return found
+    parts: dict[tuple[int, int], list[Frames]] = {}
+    for drawn in _drawn(asked, font, tokenizer, workers):
+        for width, height in SIZES:
+            chosen = [one for one in drawn if (one[0].width, one[0].height) == (width, height)]
+            if chosen:
+                frames = _encoded(chosen, autoencoder, scale)
+                parts.setdefault((width, height), []).append(frames)
+    joined = {size: _joined(frames) for size, frames in parts.items()}
+    tensors = {
+        f"{width}x{height}/{one.name}": getattr(frames, one.name)
+        for (width, height), frames in joined.items()
+        for one in fields(frames)
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".part")
+    save_file(tensors, temporary, {"made_for": made_for})
+    temporary.replace(path)
+    return joined
+
+
+def _drawn(
+    asked: Asked, font: Path | None, tokenizer: Tokenizer, workers: int
+) -> Iterator[list[tuple[Scene, NDArray[np.uint8], list[NDArray[np.int16]]]]]:
+    chunks = [
+        range(first, min(first + CHUNK, asked.count)) for first in range(0, asked.count, CHUNK)
+    ]
+    if not workers:
+        drawing = Drawing(asked, font, tokenizer)
+        yield from map(drawing.draw, chunks)
+        return
+    with ProcessPoolExecutor(
+        workers, initializer=_begin, initargs=(asked, font, tokenizer)
+    ) as pool:
+        yield from pool.map(_draw, chunks)
+
+
+@torch.no_grad()
+def _encoded(
+    drawn: Sequence[tuple[Scene, NDArray[np.uint8], list[NDArray[np.int16]]]],
+    autoencoder: Autoencoder,
+    scale: float,
+) -> Frames:
+    device = next(autoencoder.parameters()).device
+    with torch.autocast(device.type, torch.bfloat16):
+        mean = autoencoder.encode(pixels([picture for _, picture, _ in drawn]).to(device))
+    return Frames(
+        latents=(mean.float() * scale).half().cpu(),
+        ids=torch.from_numpy(np.stack([ids for _, _, (ids, _) in drawn])),
+        whole=torch.from_numpy(np.stack([whole for _, _, (_, whole) in drawn])),
+        labels=torch.tensor([label(scene) for scene, _, _ in drawn]),
+    )
+
+
+def label(scene: Scene) -> int:
+    """Equal for scenes of which the same can be said, but for sizes and places."""
+    shown = [(one.name, one.style, one.colour) for one in scene.figures]
+    text = json.dumps([shown, scene.background.name, scene.relation])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")
+
+
+def _joined(parts: Sequence[Frames]) -> Frames:
+    return Frames(
+        *(
+            torch.cat(tensors).contiguous()
+            for tensors in zip(*(part.tensors() for part in parts), strict=True)
+        )
+    )
+
+
+def _read(path: Path, made_for: str) -> dict[tuple[int, int], Frames] | None:
+    if not path.exists():
+        return None
+    with safe_open(path, framework="pt") as file:
+        if file.metadata()["made_for"] != made_for:
+            return None
+    tensors, found = load_file(path), {}
+    for width, height in SIZES:
+        keys = [f"{width}x{height}/{one.name}" for one in fields(Frames)]
+        if keys[0] in tensors:
+            found[width, height] = Frames(*(tensors[key] for key in keys))
+    return found
+
+
+def _fingerprint(asked: Asked, autoencoder: Autoencoder, tokenizer: Tokenizer, scale: float) -> str:
+    weights = hashlib.sha256(save(autoencoder.state_dict())).hexdigest()
+    return json.dumps([astuple(asked), scale, tokenizer.vocabulary, weights])

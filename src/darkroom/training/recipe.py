@@ -1,0 +1,119 @@
+"""What Mini is made of, and how long each stage of its training takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from darkroom.contracts import AutoencoderConfig, TextEncoderConfig, UNetConfig
+from darkroom.training.loop import Schedule
+from darkroom.training.scenes.layout import Stage
+
+LATENT_SCALE = 0.18215
+CONTEXT = 32
+NORM_GROUPS = 8  # 32 groups of one channel would wash plain colours out
+
+AUTOENCODER = AutoencoderConfig(
+    in_channels=3, latent_channels=4, widths=(16, 32, 96, 160), blocks=1, norm_groups=NORM_GROUPS
+)
+UNET = UNetConfig(
+    in_channels=4,
+    out_channels=4,
+    widths=(64, 128, 256),
+    blocks=1,
+    depths=(0, 1, 1),
+    middle_depth=1,
+    self_attention=(True, True, True),
+    heads=(8, 8, 8),
+    context_width=256,
+    norm_groups=NORM_GROUPS,
+)
+
+
+def text_encoder(vocabulary: int, width: int) -> TextEncoderConfig:
+    """CLIP's tower, small; `width` is what the U-Net expects."""
+    return TextEncoderConfig(
+        vocabulary=vocabulary,
+        context_length=CONTEXT,
+        width=width,
+        layers=3,
+        heads=4,
+        feed_width=4 * width,
+        activation="quick_gelu",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crops:
+    """Batches of the autoencoder: from step `since` on, `batch` pieces of `side` pixels."""
+
+    since: int
+    side: int
+    batch: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A part of the U-Net's curriculum: `scenes` for each object are cached and learnt from."""
+
+    stage: Stage
+    scenes: int
+    batch: int
+    schedule: Schedule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """All that decides about the weights beside the seed and the number of objects."""
+
+    autoencoder: AutoencoderConfig
+    unet: UNetConfig
+    autoencoder_schedule: Schedule
+    crops: Sequence[Crops]
+    contrast_schedule: Schedule
+    contrast_batch: int
+    contrast_scenes: int
+    phases: Sequence[Phase]
+
+
+def _diffusion(steps: int, rate: float, *, decay_part: float = 0.1) -> Schedule:
+    return Schedule(
+        steps=steps,
+        rate=rate,
+        decay_part=decay_part,
+        slow=0.15,
+        slow_prefix="text.",
+        ema_decay=0.9995,
+    )
+
+
+# For one core of a CPU and days of it.
+PATIENT = Recipe(
+    autoencoder=AUTOENCODER,
+    unet=UNET,
+    autoencoder_schedule=Schedule(steps=4200, rate=2e-3, ema_decay=0.998),
+    crops=(Crops(since=0, side=64, batch=32), Crops(since=3000, side=96, batch=16)),
+    contrast_schedule=Schedule(steps=800, rate=1e-3, warm_up=100, ema_decay=0.98),
+    contrast_batch=192,
+    contrast_scenes=300,
+    phases=(
+        Phase(stage="large", scenes=300, batch=64, schedule=_diffusion(8000, 1e-3)),
+        Phase(stage="moved", scenes=400, batch=64, schedule=_diffusion(10_000, 8e-4)),
+        Phase(stage="all", scenes=800, batch=64, schedule=_diffusion(45_000, 8e-4, decay_part=0.3)),
+    ),
+)
+# For a large GPU and half an hour of it.
+SWIFT = Recipe(
+    autoencoder=AUTOENCODER,
+    unet=UNET,
+    autoencoder_schedule=Schedule(steps=8000, rate=2e-3, ema_decay=0.998),
+    crops=(Crops(since=0, side=64, batch=256), Crops(since=6000, side=96, batch=128)),
+    contrast_schedule=Schedule(steps=2000, rate=1e-3, warm_up=100, ema_decay=0.98),
+    contrast_batch=1024,
+    contrast_scenes=300,
+    phases=(
+        Phase(stage="large", scenes=300, batch=512, schedule=_diffusion(6000, 1e-3)),
+        Phase(stage="moved", scenes=500, batch=512, schedule=_diffusion(6000, 1e-3)),
+        Phase(
+            stage="all", scenes=1000, batch=512, schedule=_diffusion(24_000, 1e-3, decay_part=0.3)
+        ),
+    ),
+)
