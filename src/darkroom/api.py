@@ -130,13 +130,22 @@ class Model:
     def name(self) -> str:
         return self._engine.spec.name
 
-    def txt2img(self, prompt: str, **wishes: Unpack[Wishes]) -> "Generation":
+    def txt2img(
+        self,
+        prompt: str,
+        *,
+        previews: bool = False,
+        **wishes: Unpack[Wishes],
+    ) -> "Generation":
         """Images of `prompt`; nothing runs before the result is asked for.  Wishes: see `Wishes`.
+
+        `previews`: let `Stepped` show each step.
 
         Raises:
             RequestError: a wish that cannot be meant.
         """
-        return self.make(self._request(task="txt2img", prompt=prompt, **wishes))
+        request = self._request(task="txt2img", prompt=prompt, **wishes)
+        return self._make((request,), previews=previews)
 
     def img2img(
         self,
@@ -144,29 +153,32 @@ class Model:
         prompt: str = "",
         *,
         strength: float | None = None,
+        previews: bool = False,
         **wishes: Unpack[Wishes],
     ) -> "Generation":
         """Images that start from `image`: a file, the bytes of one, a Pillow image, or one of ours.
 
-        `strength`: 0 keeps the image, 1 keeps next to nothing of it.  Wishes: see `Wishes`.
+        `strength`: 0 keeps the image, 1 keeps next to nothing of it.  `previews`: as for
+        `txt2img`.  Wishes: see `Wishes`.
 
         Raises:
             ImageError: the image is none, or cannot be read.
             RequestError: a wish that cannot be meant.
         """
-        return self.make(
-            self._request(
-                task="img2img",
-                prompt=prompt,
-                image=_encoded(image),
-                strength=strength,
-                **wishes,
-            )
+        request = self._request(
+            task="img2img", prompt=prompt, image=_encoded(image), strength=strength, **wishes
         )
+        return self._make((request,), previews=previews)
 
-    def make(self, request: Request) -> "Generation":
-        """What a whole `Request` asks for; `txt2img` and `img2img` are short ways to one."""
-        return Generation(self._engine.run(request))
+    def make(self, request: Request, *, previews: bool = False) -> "Generation":
+        """What a whole `Request` asks for; `txt2img` and `img2img` are short ways to one.
+
+        Its prompts are taken as they are: styles and wildcards belong to what leads to a Request.
+        """
+        return self._make((request,), previews=previews)
+
+    def _make(self, requests: Sequence[Request], *, previews: bool) -> "Generation":
+        return Generation(self._engine.run_all(requests, previews=previews))
 
     def _request(self, **wishes: Any) -> Request:
         return replace(self._wish, **wishes)
@@ -175,8 +187,9 @@ class Model:
 class Generation:
     """Images that are being made.
 
-    Iterating gives the events of the one run, `Started` to `Finished`, as they happen; asking for
-    the images runs what is left of it.  Leaving a loop early loses nothing: the run goes on where
+    Iterating gives the events of the one run, `Started` to `Finished`, as they happen (`Started`
+    again where wildcards change the prompt); asking for the images runs what is left of it.
+    Leaving a loop early loses nothing: the run goes on where
     it stopped when it is asked again, until `cancel`.
     """
 

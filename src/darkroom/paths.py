@@ -18,6 +18,16 @@ def cache_folder() -> Path:
     return _chosen("cache_folder") or platformdirs.user_cache_path("darkroom", appauthor=False)
 
 
+def styles_file() -> Path:
+    """Styles for prompts (setting `styles_file`), whether it exists or not."""
+    return _chosen("styles_file") or settings.config_file().parent / "styles.csv"
+
+
+def wildcards_folder() -> Path:
+    """Texts for `__name__` in prompts (setting `wildcards_folder`)."""
+    return _chosen("wildcards_folder") or settings.config_file().parent / "wildcards"
+
+
 def output_folder() -> Path:
     """Finished images: `darkroom/` among the user's pictures.
 

@@ -52,6 +52,20 @@ _ROWS = (
         help="What the image should not show.",
     ),
     Setting(
+        name="prompt_syntax",
+        type=str,
+        default=None,
+        choices=("a1111", "comfyui", "invokeai", "basujindal", "plain"),
+        help="How prompts are read: as a1111 (the default), comfyui, invokeai or basujindal do, "
+        "or plain, where every mark is text.",
+    ),
+    Setting(
+        name="clip_skip",
+        type=int,
+        default=None,
+        help="Layer of the text encoder that is taken, counted from the last. Default: 1.",
+    ),
+    Setting(
         name="steps",
         type=int,
         default=None,
@@ -80,6 +94,14 @@ _ROWS = (
         type=int,
         default=None,
         help="Images made at once. It changes speed and memory, never an image.",
+    ),
+    Setting(
+        name="noise",
+        type=str,
+        default=None,
+        choices=("cpu", "nv"),
+        help="Noise as torch draws it on the CPU, or on NVIDIA cards (nv), as A1111 often does. "
+        "Default: cpu.",
     ),
     Setting(
         name="prediction",
@@ -126,7 +148,8 @@ _ROWS = (
         name="name",
         type=str,
         default="{date}-{seed}-{counter:3}",
-        help="Pattern for the names of images in a folder, such as {date}-{seed}-{prompt:40}.",
+        help="Pattern for the names of images in a folder, such as {date}-{seed}-{prompt:40}. "
+        "Default: {date}-{seed}-{counter:3}.",
     ),
     Setting(
         name="watermark",
@@ -145,6 +168,20 @@ _ROWS = (
         type=str,
         default=None,
         help="Where installed models lie.",
+    ),
+    Setting(
+        name="styles_file",
+        type=str,
+        default=None,
+        help="Styles, as a table (name,prompt,negative_prompt). "
+        "Default: styles.csv beside the configuration file.",
+    ),
+    Setting(
+        name="wildcards_folder",
+        type=str,
+        default=None,
+        help="Texts whose lines stand for __NAME__ in a prompt. "
+        "Default: wildcards/ beside the configuration file.",
     ),
     Setting(
         name="cache_folder",

@@ -13,7 +13,11 @@ import typer
 from darkroom.settings import TABLE
 
 IMAGE = "Image"
+PROMPT = "Prompt"
 SAMPLING = "Sampling"
+VARIATION = "Variation and tiling"
+LARGE = "Large images, in two passes"
+FINE = "Fine tuning"
 MODEL = "Model and machine"
 RESULT = "Result"
 TALK = "Talk"
@@ -33,7 +37,7 @@ def _setting(name: str, panel: str, *names: str, metavar: str | None = None) -> 
         *(names or (row.flag,)),
         help=row.help,
         rich_help_panel=panel,
-        metavar=NO_VALUE if row.type is bool else "|".join(row.choices) or metavar,
+        metavar=NO_VALUE if row.type is bool else metavar or "|".join(row.choices),
         show_default=False,  # the help says it
     )
 
@@ -61,7 +65,6 @@ Json = Annotated[bool, _option(TALK, "Print one JSON object.", "--json")]
 class Flags:
     """What was said on the command line; None where nothing was."""
 
-    negative: Annotated[str | None, _setting("negative", IMAGE, metavar="TEXT")] = None
     width: Annotated[
         int | None, _option(IMAGE, "In pixels. Default: the model's own.", "--width", metavar="W")
     ] = None
@@ -79,25 +82,166 @@ class Flags:
         ),
     ] = None
     count: Annotated[
-        int, _option(IMAGE, "How many images. Default: 1.", "--count", metavar="N")
-    ] = 1
+        int | None, _option(IMAGE, "How many images. Default: 1.", "--count", metavar="N")
+    ] = None
+    like: Annotated[
+        Path | None,
+        _option(
+            IMAGE,
+            "Take over the settings of an image, of Darkroom or another program; flags change "
+            "them.",
+            "--like",
+            metavar="FILE",
+        ),
+    ] = None
+
+    negative: Annotated[str | None, _setting("negative", PROMPT, metavar="TEXT")] = None
     from_file: Annotated[
         str | None,
         _option(
-            IMAGE,
+            PROMPT,
             "Read prompts from a file, one a line (-: standard input). Seeds go on counting.",
             "--from-file",
             metavar="FILE",
         ),
     ] = None
+    prompt_syntax: Annotated[str | None, _setting("prompt_syntax", PROMPT, metavar="NAME")] = None
+    clip_skip: Annotated[int | None, _setting("clip_skip", PROMPT, metavar="N")] = None
 
     steps: Annotated[int | None, _setting("steps", SAMPLING, metavar="N")] = None
     sampler: Annotated[str | None, _setting("sampler", SAMPLING, metavar="NAME")] = None
     schedule: Annotated[str | None, _setting("schedule", SAMPLING, metavar="NAME")] = None
     guidance: Annotated[float | None, _setting("guidance", SAMPLING, metavar="X")] = None
+
+    variation_strength: Annotated[
+        float | None,
+        _option(
+            VARIATION,
+            "Turn the start so far towards another seed's, 0 to 1; --count gives as many "
+            "variations of one seed.",
+            "--variation-strength",
+            metavar="X",
+        ),
+    ] = None
+    variation_seed: Annotated[
+        int | None,
+        _option(
+            VARIATION,
+            "The other seed; variation k has S + k. Default: a random one.",
+            "--variation-seed",
+            metavar="S",
+        ),
+    ] = None
+    tiling: Annotated[
+        str | None,
+        _option(
+            VARIATION,
+            "Let the image continue at its other edge, side by side (x), one above the other (y) "
+            "or both.",
+            "--tiling",
+            metavar="none|x|y|both",
+        ),
+    ] = None
+
+    hires: Annotated[
+        float | None,
+        _option(
+            LARGE,
+            "Enlarge the finished image so many times, 1 to 4, and refine it.",
+            "--hires",
+            metavar="X",
+        ),
+    ] = None
+    hires_strength: Annotated[
+        float | None,
+        _option(
+            LARGE,
+            "How much the second pass may change, 0 to 1. Default: 0.5.",
+            "--hires-strength",
+            metavar="X",
+        ),
+    ] = None
+    hires_steps: Annotated[
+        int | None,
+        _option(
+            LARGE,
+            "Steps of the second pass. Default: the strength's share of --steps.",
+            "--hires-steps",
+            metavar="N",
+        ),
+    ] = None
+    hires_enlarger: Annotated[
+        str | None,
+        _option(
+            LARGE,
+            "Enlarge the pixels (lanczos) or, faster and softer, the latent. Default: lanczos.",
+            "--hires-enlarger",
+            metavar="lanczos|latent",
+        ),
+    ] = None
+
+    rescale: Annotated[
+        float | None,
+        _option(
+            FINE,
+            "How far guidance keeps the contrast of the unguided image, 0 to 1.",
+            "--rescale",
+            metavar="X",
+        ),
+    ] = None
+    guidance_start: Annotated[
+        float | None,
+        _option(
+            FINE,
+            "Where in the schedule guidance begins, 0 to 1. Default: 0.",
+            "--guidance-start",
+            metavar="X",
+        ),
+    ] = None
+    guidance_end: Annotated[
+        float | None,
+        _option(FINE, "And where it ends, 0 to 1. Default: 1.", "--guidance-end", metavar="X"),
+    ] = None
     eta: Annotated[
         float | None,
-        _option(SAMPLING, "Fresh noise in each step of ddim, 0 to 1.", "--eta", metavar="X"),
+        _option(
+            FINE,
+            "Share of fresh noise in each step, 0 to 1, for samplers that take it. "
+            "Default: the sampler's own.",
+            "--eta",
+            metavar="X",
+        ),
+    ] = None
+    churn: Annotated[
+        float | None,
+        _option(
+            FINE,
+            "Fresh noise before each step, 0 to 100, for samplers that take it.",
+            "--churn",
+            metavar="X",
+        ),
+    ] = None
+    churn_start: Annotated[
+        float | None,
+        _option(FINE, "The lowest sigma that is churned.", "--churn-start", metavar="SIGMA"),
+    ] = None
+    churn_end: Annotated[
+        float | None,
+        _option(FINE, "The highest sigma that is churned.", "--churn-end", metavar="SIGMA"),
+    ] = None
+    noise_scale: Annotated[
+        float | None,
+        _option(FINE, "Factor of all fresh noise. Default: 1.", "--noise-scale", metavar="X"),
+    ] = None
+    noise: Annotated[str | None, _setting("noise", FINE)] = None
+    seed_offset: Annotated[
+        int | None,
+        _option(
+            FINE,
+            "Added to the seeds of the noise of the steps (ENSD of other programs).",
+            "--seed-offset",
+            metavar="N",
+        ),
     ] = None
 
     model: Annotated[str | None, _setting("model", MODEL, "--model", "-m", metavar="NAME|FILE")] = (

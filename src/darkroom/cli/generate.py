@@ -1,5 +1,6 @@
 """The commands that make images."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,7 @@ def txt2img(
     """
     from darkroom.cli import saving, wishes
 
-    saving.carry_out(wishes.requests(flags, prompt=prompt), flags)
+    saving.carry_out(wishes.requests(flags, prompt=prompt, tell=_teller(flags)), flags)
 
 
 @takes_flags
@@ -49,5 +50,12 @@ def img2img(
     """
     from darkroom.cli import saving, wishes
 
-    wanted = wishes.requests(flags, prompt=prompt, image=image, strength=strength)
+    wanted = wishes.requests(
+        flags, prompt=prompt, image=image, strength=strength, tell=_teller(flags)
+    )
     saving.carry_out(wanted, flags)
+
+
+def _teller(flags: Flags) -> Callable[[str], None]:
+    """How remarks reach the user before any progress is shown."""
+    return lambda line: None if flags.quiet else typer.echo(line, err=True)

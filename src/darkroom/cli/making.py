@@ -1,6 +1,5 @@
 """Requests become finished images, while progress and preview tell how far they are."""
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -48,22 +47,20 @@ def make(
             f"{engine.spec.name} is a small demonstration. For real images give a "
             "Stable Diffusion checkpoint to --model, such as --model sd-v1-4.ckpt."
         )
-    counts = [request.count for request in requests]
-    for index, request in enumerate(requests):
-        before = sum(counts[:index])
-        resolved = None
-        for event in engine.run(request, previews=preview is not None):
-            if isinstance(event, Started):
-                resolved = event.resolved
-                progress.say(_headline(resolved, event.plan))
-            elif isinstance(event, Noted):
-                progress.say(event.message)
-            elif isinstance(event, ImageDone):
-                yield dataclasses.replace(event, index=before + event.index)
-            elif isinstance(event, Stepped):
-                _tell(event, before, sum(counts), progress)
-                if preview is not None and resolved is not None:
-                    preview = _shown(preview, event, resolved, progress)
+    images = sum(request.count for request in requests)
+    resolved = None
+    for event in engine.run_all(requests, previews=preview is not None):
+        if isinstance(event, Started):
+            resolved = event.resolved
+            progress.say(_headline(resolved, event.plan))
+        elif isinstance(event, Noted):
+            progress.say(event.message)
+        elif isinstance(event, ImageDone):
+            yield event
+        elif isinstance(event, Stepped):
+            _tell(event, images, progress)
+            if preview is not None and resolved is not None:
+                preview = _shown(preview, event, resolved, progress)
 
 
 def size_of(resolved: Resolved) -> str:
@@ -90,8 +87,8 @@ def _numbered(what: str, first: int, count: int) -> str:
     return f"{what} {first}" if count == 1 else f"{what}s {first} to {first + count - 1}"
 
 
-def _tell(event: Stepped, before: int, images: int, progress: Progress) -> None:
-    first = before + event.first + 1
+def _tell(event: Stepped, images: int, progress: Progress) -> None:
+    first = event.first + 1
     last = first + event.images - 1
     which = f"image {first}" if first == last else f"images {first} to {last}"
     progress.step(

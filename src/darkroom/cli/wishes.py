@@ -2,21 +2,20 @@
 
 import dataclasses
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from darkroom import settings
 from darkroom.cli.flags import Flags
-from darkroom.contracts import Request
+from darkroom.contracts import Request, Task
 from darkroom.errors import RequestError
 from darkroom.images import io
+from darkroom.tasks import recalling
 
-# The flags that are settings as well as fields of a Request, under one name.
-_SETTLED = tuple(
-    field.name for field in dataclasses.fields(Request) if field.name in settings.TABLE
-)
-# The flags that are fields of a Request only.
-_SAID = ("width", "height", "eta", "count", "ema")
+# What no flag says, or what flags say in another way.
+_ELSEWHERE = {"task", "image", "strength", "prompt", "version"}
+_FIELDS = tuple(field.name for field in dataclasses.fields(Request) if field.name not in _ELSEWHERE)
 _BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -26,45 +25,61 @@ def requests(
     prompt: str | None,
     image: Path | None = None,
     strength: float | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[Request, ...]:
-    """One Request a prompt; seeds go on counting from one to the next.
+    """One Request a prompt, or more where wildcards make it read differently from image to image.
+
+    Seeds go on counting from one to the next.  `tell` takes remarks about what `--like` found.
 
     Raises:
-        RequestError: no prompt, or two sources of prompts.
-        ImageError: the input image is none, or cannot be read.
+        RequestError: no prompt, two sources of prompts, no such style or wildcard.
+        ImageError: an image is none, or cannot be read.
     """
-    settled: dict[str, Any] = {name: _settled(name, getattr(flags, name)) for name in _SETTLED}
-    said: dict[str, Any] = {name: getattr(flags, name) for name in _SAID}
+    task: Task = "img2img" if image else "txt2img"
+    alike = _like(flags.like, task, tell)
+    said = {name: _said(name, getattr(flags, name), alike.get(name)) for name in _FIELDS}
     first = Request(
-        task="img2img" if image else "txt2img",
+        task=task,
         image=io.readable_bytes(image) if image else None,
-        strength=strength,
-        seed=flags.seed,
-        **settled,
-        **said,
+        strength=alike.get("strength") if strength is None else strength,
+        **{name: value for name, value in said.items() if value is not None},
     )
     return tuple(
-        dataclasses.replace(first, prompt=text, seed=_continued(flags, index))
-        for index, text in enumerate(_prompts(prompt, flags.from_file))
+        dataclasses.replace(first, prompt=text, seed=_continued(first, index))
+        for index, text in enumerate(_prompts(prompt, flags.from_file, alike.get("prompt")))
     )
 
 
-def _settled(name: str, said: settings.Value) -> settings.Value:
-    value = settings.read(name, said)
+def _like(file: Path | None, task: Task, tell: Callable[[str], None]) -> Mapping[str, Any]:
+    if file is None:
+        return {}
+    found = recalling.like(file, task)
+    for remark in found.remarks:
+        tell(remark)
+    return found.fields
+
+
+def _said(name: str, flag: Any, alike: Any) -> Any:
+    """The flag, else what the image of `--like` says, else the setting; None where nothing does."""
+    value = alike if flag is None else flag
+    if name in settings.TABLE:
+        value = settings.read(name, value)
     return None if value == "auto" else value
 
 
-def _continued(flags: Flags, index: int) -> int | None:
-    return None if flags.seed is None else flags.seed + index * flags.count
+def _continued(first: Request, index: int) -> int | None:
+    return None if first.seed is None else first.seed + index * first.count
 
 
-def _prompts(prompt: str | None, file: str | None) -> list[str]:
+def _prompts(prompt: str | None, file: str | None, alike: str | None) -> list[str]:
     if prompt is not None and file is not None:
         raise RequestError("There are a prompt and a file of prompts.", "Keep one of the two.")
     if prompt is not None:
         return [prompt]
     if file is not None:
         return [line for line in lines(file) if line.strip()]
+    if alike is not None:
+        return [alike]
     raise RequestError("There is no prompt.", 'Say what to make: darkroom txt2img "a hamster".')
 
 

@@ -1,8 +1,8 @@
 """The engine: loads a model once, states the plan, carries it out."""
 
 import time
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -12,6 +12,7 @@ from darkroom.conditioning.prompt import tokenizer_of
 from darkroom.contracts import (
     Event,
     Finished,
+    ImageDone,
     ModelSpec,
     Noted,
     Plan,
@@ -19,6 +20,7 @@ from darkroom.contracts import (
     Request,
     Resolved,
     Started,
+    Stepped,
 )
 from darkroom.images import io
 from darkroom.planning.plan import plan
@@ -82,6 +84,36 @@ class Engine:
         begin = time.monotonic()
         resolved, how, image = self._plan(request)
         return self._events(resolved, how, image, begin, previews=previews)
+
+    def run_all(self, requests: Sequence[Request], *, previews: bool = False) -> Generator[Event]:
+        """The images of several requests, counted through as if one had asked for them all.
+
+        Every wish is judged at once, before the first is carried out.  `Started` comes once for
+        each request, `Finished` once at the end.
+
+        Raises:
+            DarkroomError: as from `run`.
+        """
+        for request in requests:
+            self._plan(request)
+        return self._one_after_another(requests, previews=previews)
+
+    def _one_after_another(
+        self, requests: Sequence[Request], *, previews: bool
+    ) -> Generator[Event]:
+        begin, before = time.monotonic(), 0
+        for request in requests:
+            for event in self.run(request, previews=previews):
+                match event:
+                    case ImageDone():
+                        yield replace(event, index=before + event.index)
+                    case Stepped():
+                        yield replace(event, first=before + event.first)
+                    case Finished():
+                        before += event.images
+                    case _:
+                        yield event
+        yield Finished(images=before, seconds=time.monotonic() - begin)
 
     def _plan(self, request: Request) -> tuple[Resolved, Plan, io.ReadImage | None]:
         if request.model != self.model:

@@ -1,6 +1,7 @@
 """What can be told of a wish before anything is loaded: no torch, so that a no is instant."""
 
 import secrets
+from functools import lru_cache
 
 from darkroom.checkpoints import catalog, detect
 from darkroom.checkpoints.header import read_header
@@ -12,7 +13,7 @@ from darkroom.text import chunks, syntax
 from darkroom.text.parsed import Part
 from darkroom.text.tokenizer import Tokenizer
 
-_SEEDS = 2**32  # a random seed is one that every other program can take as well
+SEEDS = 2**32  # a random seed is one that every other program can take as well
 
 
 def spec_of(model: str) -> ModelSpec:
@@ -32,13 +33,19 @@ def judge(request: Request, spec: ModelSpec) -> tuple[Resolved, io.ReadImage | N
         RequestError: a wish that cannot be meant.
         ImageError: the input image is none.
     """
-    image = None if request.image is None else io.read(request.image)
+    image = None if request.image is None else _read(request.image)
     size = None if image is None else (image.pixels.shape[1], image.pixels.shape[0])
-    seed, other = secrets.randbelow(_SEEDS), secrets.randbelow(_SEEDS)
+    seed, other = secrets.randbelow(SEEDS), secrets.randbelow(SEEDS)
     resolved = resolve(request, spec, seed=seed, variation_seed=other, input_size=size)
     for prompt in request.prompt, request.negative:
         syntax.parse(prompt, resolved.prompt_syntax)
     return resolved, image
+
+
+@lru_cache(maxsize=1)
+def _read(data: bytes) -> io.ReadImage:
+    """Many requests may start from one large photograph."""
+    return io.read(data)
 
 
 def prompts_of(resolved: Resolved, tokenizer: Tokenizer) -> Prompts:
