@@ -43,12 +43,44 @@ def uniform(steps: int) -> Tensor:
     return torch.linspace(BEGIN, END, steps + 1, dtype=torch.float64)
 
 
-@pytest.mark.parametrize(
-    ("name", "order"), [("ddim", 1), ("euler", 1), ("dpm_solver", 2), ("dpmpp_2m", 2)]
-)
+def smooth_ends(steps: int) -> Tensor:
+    """Geometric, with tiny steps at both ends, where multistep methods are of lower order."""
+    (begin, *inner, end), tiny = geometric(steps).tolist(), math.exp(-1e-4)
+    begins, ends = [begin, begin * tiny, begin * tiny**2], [end / tiny**2, end / tiny, end]
+    return torch.tensor([*begins, *inner, *ends], dtype=torch.float64)
+
+
+ORDERS = {
+    "ddim": 1,
+    "dpm_solver": 2,
+    "euler": 1,
+    "euler_ancestral": 1,
+    "heun": 2,
+    "dpm_2": 2,
+    "dpm_2_ancestral": 2,
+    "dpmpp_2m": 2,
+    "dpmpp_2s_ancestral": 2,
+    "dpmpp_sde": 2,
+    "dpmpp_2m_sde": 2,
+    "dpmpp_2m_sde_heun": 2,
+    # See `_quadratic_correction`.
+    "dpmpp_3m_sde": 2,
+    "unipc": 2,
+    "unipc_bh2": 2,
+    "deis": 2,
+}
+
+
+@pytest.mark.parametrize(("name", "order"), ORDERS.items())
 def test_twice_the_steps_divide_the_error_by_two_to_the_order(name: str, order: int) -> None:
     coarse, fine = error(name, geometric(80)), error(name, geometric(160))
     assert math.log2(coarse / fine) == pytest.approx(order, abs=0.15)
+
+
+@pytest.mark.parametrize(("name", "order"), [("lms", 3.7), ("unipc", 3), ("unipc_bh2", 3)])
+def test_the_order_of_a_method_in_its_stride(name: str, order: float) -> None:
+    coarse, fine = error(name, smooth_ends(80)), error(name, smooth_ends(160))
+    assert math.log2(coarse / fine) > order
 
 
 def test_plms_on_even_levels_is_of_high_order() -> None:

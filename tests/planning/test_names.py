@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkroom.errors import RequestError
-from darkroom.names import SAMPLERS, SCHEDULES, sampler_named, schedule_named
+from darkroom.names import SAMPLERS, SCHEDULES, evaluations, sampler_named, schedule_named
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,136 @@ def test_sampler_spellings(written: str, sampler: str, schedule: str | None) -> 
     assert sampler_named(written) == (sampler, schedule)
 
 
+# What people bring with them: the program's own word, and what it means here.
+A1111 = {
+    "DPM++ 2M": "dpmpp_2m",
+    "DPM++ SDE": "dpmpp_sde",
+    "DPM++ 2M SDE": "dpmpp_2m_sde",
+    "DPM++ 2M SDE Heun": "dpmpp_2m_sde_heun",
+    "DPM++ 2S a": "dpmpp_2s_ancestral",
+    "DPM++ 3M SDE": "dpmpp_3m_sde",
+    "Euler a": "euler_ancestral",
+    "Euler": "euler",
+    "LMS": "lms",
+    "Heun": "heun",
+    "DPM2": "dpm_2",
+    "DPM2 a": "dpm_2_ancestral",
+    "Restart": "restart",
+    "DDIM": "ddim",
+    "PLMS": "plms",
+    "UniPC": "unipc",
+    "LCM": "lcm",
+    "k_dpm_2_a": "dpm_2_ancestral",
+    "k_dpmpp_2s_a": "dpmpp_2s_ancestral",
+    "k_dpmpp_2m_sde_heun": "dpmpp_2m_sde_heun",
+    "k_euler_a": "euler_ancestral",
+}
+COMFYUI = {
+    "euler": "euler",
+    "euler_ancestral": "euler_ancestral",
+    "heun": "heun",
+    "dpm_2": "dpm_2",
+    "dpm_2_ancestral": "dpm_2_ancestral",
+    "lms": "lms",
+    "dpmpp_2s_ancestral": "dpmpp_2s_ancestral",
+    "dpmpp_sde": "dpmpp_sde",
+    "dpmpp_sde_gpu": "dpmpp_sde",
+    "dpmpp_2m": "dpmpp_2m",
+    "dpmpp_2m_sde": "dpmpp_2m_sde",
+    "dpmpp_2m_sde_gpu": "dpmpp_2m_sde",
+    "dpmpp_2m_sde_heun": "dpmpp_2m_sde_heun",
+    "dpmpp_2m_sde_heun_gpu": "dpmpp_2m_sde_heun",
+    "dpmpp_3m_sde": "dpmpp_3m_sde",
+    "dpmpp_3m_sde_gpu": "dpmpp_3m_sde",
+    "ddpm": "ddpm",
+    "lcm": "lcm",
+    "deis": "deis",
+    "ddim": "ddim",
+    "uni_pc": "unipc",
+    "uni_pc_bh2": "unipc_bh2",
+}
+INVOKEAI = {
+    "kdpm_2": "dpm_2",
+    "kdpm_2_a": "dpm_2_ancestral",
+    "euler_a": "euler_ancestral",
+    "pndm": "plms",
+    "unipc": "unipc",
+}
+DIFFUSERS = {
+    "DDIMScheduler": "ddim",
+    "DDPMScheduler": "ddpm",
+    "DEISMultistepScheduler": "deis",
+    "DPMSolverMultistepScheduler": "dpmpp_2m",
+    "DPMSolverSDEScheduler": "dpmpp_sde",
+    "EulerAncestralDiscreteScheduler": "euler_ancestral",
+    "EulerDiscreteScheduler": "euler",
+    "HeunDiscreteScheduler": "heun",
+    "KDPM2AncestralDiscreteScheduler": "dpm_2_ancestral",
+    "KDPM2DiscreteScheduler": "dpm_2",
+    "LCMScheduler": "lcm",
+    "LMSDiscreteScheduler": "lms",
+    "PNDMScheduler": "plms",
+    "UniPCMultistepScheduler": "unipc_bh2",
+}
+
+
+@pytest.mark.parametrize("names", [A1111, COMFYUI, INVOKEAI, DIFFUSERS])
+def test_other_programs_names(names: dict[str, str]) -> None:
+    for written, sampler in names.items():
+        assert sampler_named(written) == (sampler, None), written
+
+
+@pytest.mark.parametrize("label", [label for label in A1111 if not label.startswith("k_")])
+@pytest.mark.parametrize(
+    ("ending", "schedule"),
+    [
+        ("Karras", "karras"),
+        ("Exponential", "exponential"),
+        ("SGM Uniform", "sgm_uniform"),
+        ("Align Your Steps", "align_your_steps"),
+    ],
+)
+def test_joint_names_are_split(label: str, ending: str, schedule: str) -> None:
+    assert sampler_named(f"{label} {ending}") == (A1111[label], schedule)
+
+
+@pytest.mark.parametrize("name", ["euler", "dpmpp_2m_sde", "heun", "lms", "deis", "unipc"])
+def test_invokeai_marks_karras_with_a_k(name: str) -> None:
+    assert sampler_named(f"{name}_k") == (name, "karras")
+
+
+@pytest.mark.parametrize("written", ["Automatic", "automatic", " AUTOMATIC"])
+def test_automatic_says_no_schedule(written: str) -> None:
+    assert schedule_named(written) is None
+
+
+def test_evaluations_of_a_run() -> None:
+    assert evaluations("euler", "karras", 20) == 20
+    assert evaluations("heun", "karras", 20) == 39
+    assert evaluations("heun", "ldm", 20) == 40
+    assert evaluations("plms", "ldm", 20) == 21
+    assert evaluations("heun", "karras", 0) == evaluations("plms", "ldm", 0) == 0
+
+
 @pytest.mark.parametrize(
     ("written", "schedule"),
     [
+        ("Exponential", "exponential"),
+        ("Polyexponential", "exponential"),
+        ("SGM Uniform", "sgm_uniform"),
+        ("SGMUniform", "sgm_uniform"),
+        ("sgm_uniform", "sgm_uniform"),
+        ("KL Optimal", "kl_optimal"),
+        ("Align Your Steps", "align_your_steps"),
+        ("AYS", "align_your_steps"),
+        ("Simple", "simple"),
+        ("Normal", "normal"),
+        ("linspace", "normal"),
+        ("DDIM", "ddim_uniform"),
+        ("ddim_uniform", "ddim_uniform"),
+        ("leading", "ddim_uniform"),
+        ("Beta", "beta"),
+        ("beta-sigma", "beta_sigma"),
         ("Karras", "karras"),
         ("TIME UNIFORM", "time_uniform"),
         ("time-uniform", "time_uniform"),
@@ -62,6 +189,10 @@ def test_schedule_spellings(written: str, schedule: str) -> None:
         ("dimm", "ddim"),
         ("plm", "plms"),
         ("euler_ancestrall", "euler_ancestral"),
+        ("dpmpp_2s", "dpmpp_2s_ancestral"),
+        ("DPM++ 2M SDR Karras", "dpmpp_2m_sde"),
+        ("heunn", "heun"),
+        ("uni-pcc", "unipc"),
     ],
 )
 def test_a_misspelt_sampler_names_the_nearest_and_lists_all(written: str, nearest: str) -> None:
@@ -104,6 +235,9 @@ def test_no_spelling_means_two_things() -> None:
             assert name == entry.name
             for spelling in (entry.name, entry.label, *entry.aliases):
                 assert named(spelling) == name
+    for sampler in SAMPLERS:
+        for schedule in SCHEDULES:
+            assert sampler_named(f"{sampler}_{schedule}") == (sampler, schedule)
 
 
 def test_the_tables_agree() -> None:

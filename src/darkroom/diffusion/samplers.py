@@ -423,7 +423,11 @@ def _linear_correction(h: float, reach: float, denoised: Tensor, earlier: Earlie
 
 
 def _quadratic_correction(h: float, reach: float, denoised: Tensor, earlier: Earlier) -> Tensor:
-    """The same by a parabola through the last three."""
+    """The same by a parabola through the last three, its bend counted half.
+
+    Half is what DPM-Solver's published code and k-diffusion take, and their images depend on it;
+    all of it would make the method one of third order.
+    """
     if len(earlier) < 2:
         return _linear_correction(h, reach, denoised, earlier)
     (before, denoised_1), (long_before, denoised_2) = earlier
