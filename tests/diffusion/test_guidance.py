@@ -69,7 +69,7 @@ class Recorder(nn.Module):
 
 @torch.no_grad()
 def test_several_prompts_add_up_by_their_weights(x: Tensor) -> None:
-    """2206.01714, eq. 11: each pulls away from the negative prompt with its own weight."""
+    """Liu et al. 2206.01714: each pulls away from the negative prompt with its own weight."""
     network = Recorder()
     denoiser = Denoiser(network, ALPHAS, "eps")
     contexts = [torch.full((1, 3, 6), value) for value in (0.9, 0.2, -0.7)]

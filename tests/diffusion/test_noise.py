@@ -33,11 +33,15 @@ def test_torch_still_draws_what_it_drew() -> None:
 
 
 @hypothesis.given(
-    seeds=st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=4), draws=st.integers(1, 3)
+    seeds=st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=4),
+    draws=st.integers(1, 3),
+    source=st.sampled_from(["cpu", "nv"]),
 )
-def test_an_images_noise_does_not_depend_on_its_neighbours(seeds: list[int], draws: int) -> None:
-    together = Noise(seeds)
-    alone = [Noise([seed]) for seed in seeds]
+def test_an_images_noise_does_not_depend_on_its_neighbours(
+    seeds: list[int], draws: int, source: NoiseSource
+) -> None:
+    together = Noise(seeds, source=source)
+    alone = [Noise([seed], source=source) for seed in seeds]
     for _ in range(draws):
         batch = together.draw((2, 3, 5))
         assert batch.shape == (len(seeds), 2, 3, 5)

@@ -44,13 +44,13 @@ def guided(
     """`denoise(x, sigma)` = negative + scale · Σ weight · (part - negative), of denoised images.
 
     Denoised images are linear in what the network predicts, so this is the same for eps and v.
-    The sum over parts is the conjunction of Liu et al. (2206.01714, eq. 11).  What has no share
+    The sum over parts is the conjunction of Liu et al. (2206.01714).  What has no share
     in the result is not evaluated: at scale 1 the negative prompt (the weights of the parts
     being 1 in sum), at scale 0 the parts.  Contexts of one length make one batch, the negative
     first.
 
     `rescale`: 0 … 1, see `_rescaled`.  `interval`: the highest and the lowest sigma at which
-    guidance acts; outside, the scale is 1 (Kynkäänniemi et al. 2404.07724, eq. 6).
+    guidance acts; outside, the scale is 1 (Kynkäänniemi et al. 2404.07724).
     """
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:

@@ -1,10 +1,11 @@
 """The noise that `torch.randn` draws on NVIDIA cards, in integer arithmetic on the CPU.
 
 Philox 4x32-10 is a counter turned into noise by ten rounds of multiplication (Salmon et al.,
-"Parallel random numbers: as easy as 1, 2, 3", SC 2011, figure 2).  On the card, number i of the
-n-th call is made by thread i from the counter (n, 0, i, 0); two of its four outputs become one
-normal number (Box and Muller 1958).  That holds as long as one call draws no more numbers than
-the card has threads: 100,000 and more, and a latent of 512 × 512 pixels is 16,384.
+"Parallel random numbers: as easy as 1, 2, 3", SC 2011).  On the card, number i of the n-th call
+is made by thread i from the counter (n, 0, i, 0); two of its four outputs become one normal
+number (Box and Muller 1958).  That holds as long as a call draws no more numbers than the card
+runs threads at once (an RTX 4090 196,608, an RTX 3060 43,008; the latent of 512 × 512 pixels has
+16,384).  Beyond, a card shares the work out in its own way; here it goes on as on a large one.
 """
 
 import math

@@ -31,7 +31,7 @@ from darkroom.diffusion.schedule import karras_between
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
 
-_RESTART_LOW, _RESTART_HIGH = 0.1, 2.0  # sigmas (Xu et al. 2306.14878, section 4)
+_RESTART_LOW, _RESTART_HIGH = 0.1, 2.0  # sigmas, as chosen for Stable Diffusion by its first users
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +144,18 @@ def euler(
     return x
 
 
+def euler_ancestral(
+    denoise: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise, eta: float = 1.0, **_: object
+) -> Steps:
+    """Euler's method to a level below the next one, then fresh noise up to it (k-diffusion).
+
+    Step by step this is DDIM of the same eta: the two were found apart and split the noise alike
+    (`_split`).  What differs is the usual eta, and the schedule and the start that go with the
+    names.
+    """
+    return (yield from ddim(denoise, x, sigmas, noise=noise, eta=eta))
+
+
 def heun(
     denoise: Denoise,
     x: Tensor,
@@ -254,7 +266,7 @@ def _weighted(weights: Sequence[float], values: Sequence[Tensor]) -> Tensor:
 
 
 def deis(denoise: Denoise, x: Tensor, sigmas: Tensor, **_: object) -> Steps:
-    """DEIS of order 2: d as a line in log sigma (Zhang & Chen 2204.13902, eq. 15, ρ = sigma).
+    """DEIS of order 2: d as a line in log sigma (Zhang & Chen 2204.13902, with ρ = sigma).
 
     As in diffusers, below 15 steps the last one is of first order; to level 0 it always is.
     """
@@ -272,18 +284,6 @@ def deis(denoise: Denoise, x: Tensor, sigmas: Tensor, **_: object) -> Steps:
         previous = sigma, d
         yield Step(i, x, denoised)
     return x
-
-
-def euler_ancestral(
-    denoise: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise, eta: float = 1.0, **_: object
-) -> Steps:
-    """Euler's method to a level below the next one, then fresh noise up to it (k-diffusion).
-
-    Step by step this is DDIM of the same eta: the two were found apart and split the noise alike
-    (`_split`).  What differs is the usual eta, and the schedule and the start that go with the
-    names.
-    """
-    return (yield from ddim(denoise, x, sigmas, noise=noise, eta=eta))
 
 
 def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: Tensor, **_: object) -> Steps:
@@ -356,7 +356,7 @@ def dpmpp_2m_sde(
 ) -> Steps:
     """DPM-Solver++ 2M for the stochastic equation, its correction by the midpoint rule.
 
-    Lu et al. 2211.01095, appendix D; eta as in k-diffusion: 0 is `dpmpp_2m`.
+    SDE-DPM-Solver++ 2M of Lu et al. 2211.01095; eta as in k-diffusion: 0 is `dpmpp_2m`.
     """
     return (yield from _multistep_sde(denoise, x, sigmas, noise, eta, _midpoint_correction))
 
@@ -442,8 +442,8 @@ def _quadratic_correction(h: float, reach: float, denoised: Tensor, earlier: Ear
 def _moments(h: float, highest: int) -> list[float]:
     """The integrals over τ from 0 to h of exp(τ - h) (τ / h)^k, for k from 0 to `highest`.
 
-    They weigh a polynomial in λ over an exponential step (the φ functions of Lu et al.
-    2206.00927, appendix B, by partial integration).
+    They weigh a polynomial in λ over an exponential step: by partial integration, the φ functions
+    of exponential integrators (Hochbruck & Ostermann 2010, section 2.1).
     """
     moments = [-math.expm1(-h)]
     for k in range(1, highest + 1):
@@ -452,7 +452,7 @@ def _moments(h: float, highest: int) -> list[float]:
 
 
 def unipc(denoise: Denoise, x: Tensor, sigmas: Tensor, **_: object) -> Steps:
-    """UniPC of order 3 with B(h) = h (Zhao et al. 2302.04867, algorithms 5 and 6)."""
+    """UniPC of order 3 with B(h) = h (Zhao et al. 2302.04867)."""
     return (yield from _unipc(denoise, x, sigmas, lambda h: h))
 
 
@@ -464,8 +464,8 @@ def unipc_bh2(denoise: Denoise, x: Tensor, sigmas: Tensor, **_: object) -> Steps
 def _unipc(denoise: Denoise, x: Tensor, sigmas: Tensor, scale: Callable[[float], float]) -> Steps:
     """Predict by the denoised images so far, then correct by the one at the step's end.
 
-    That one is evaluated anyway: it is the next step's.  The last step is of first order, as are
-    the first ones of what orders there are images for.
+    That one is evaluated anyway: it is the next step's.  The first steps are of the orders that
+    there are images for; the orders of the last ones fall to 1.
     """
     levels = sigmas.tolist()
     last = len(levels) - 2
@@ -493,8 +493,8 @@ def _exponential_step(
 ) -> Tensor:
     """The step from `sigma` to `sigma_next` along a polynomial in log sigma.
 
-    It goes through the denoised images `seen` at the sigmas `nodes`.  UniPC replaces the integral
-    of a line, exact or not, by half of B(h) (Zhao et al. 2302.04867, section 3.1).
+    It goes through the denoised images `seen` at the sigmas `nodes`.  A line's integral UniPC
+    replaces by half of B(h): there alone its variants differ.
     """
     if sigma_next == 0:
         return seen[0]
@@ -530,7 +530,7 @@ def lcm(denoise: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise, **_: o
 
 
 def restart(denoise: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise, **_: object) -> Steps:
-    """Restart (Xu et al. 2306.14878, algorithm 1) over Heun's method.
+    """Restart (Xu et al. 2306.14878) over Heun's method.
 
     Runs of 20 steps and more spend some of them on going down again from sigma 2 to 0.1.
     """
@@ -552,9 +552,9 @@ def _with_restarts(levels: Sequence[float]) -> list[tuple[float, float]]:
     """
     plain = list(pairwise(levels))
     times, length = (2, len(plain) // 4) if len(plain) >= 36 else (1, 9)
-    count = len(plain) - times * length
-    if len(plain) < 20 or count < 1:
+    if len(plain) < 20:
         return plain
+    count = len(plain) - times * length
     ends_at_zero = levels[-1] == 0
     lowest = levels[-2] if ends_at_zero else levels[-1]
     main = karras_between(levels[0], lowest, count + (not ends_at_zero))

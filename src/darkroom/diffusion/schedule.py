@@ -148,7 +148,7 @@ def _beta_sigma(steps: int, alphas: Tensor) -> Tensor:
 def beta_quantile(probability: Tensor) -> Tensor:
     """The quantiles of the beta distribution with α = β = 0.6; float64, to about 1e-15.
 
-    Bisection of the incomplete beta function (Abramowitz & Stegun 26.5.4), whose power series
+    Bisection of the incomplete beta function (Abramowitz & Stegun 6.6.8), whose power series
     converges fast below 1/2; the other half mirrors it.
     """
     k = torch.arange(1, 60, dtype=torch.float64)
