@@ -97,25 +97,65 @@ def from_json(text: str) -> Recipe:
 
 def to_parameters(recipe: Recipe) -> str:
     """The `parameters` text of a recipe: prompt, negative prompt, and one line of settings."""
-    settings: dict[str, object] = {
-        "Steps": recipe.steps,
-        "Sampler": _label(names.SAMPLERS, recipe.sampler),
-        "Schedule type": _label(names.SCHEDULES, recipe.schedule),
-        "CFG scale": _number(recipe.guidance),
-        "Seed": recipe.seed,
-        "Size": f"{recipe.width}x{recipe.height}",
-        "Model hash": recipe.model_sha256[:10],
-        "Model": recipe.model,
-    }
-    if recipe.strength is not None:
-        settings["Denoising strength"] = _number(recipe.strength)
-    settings["Version"] = recipe.software
     lines = [recipe.prompt]
     if recipe.negative:
         lines.append(f"Negative prompt: {recipe.negative}")
+    settings = dict(_settings(recipe))
     lines.append(", ".join(f"{key}: {_quoted(str(value))}" for key, value in settings.items()))
     # A lone surrogate, which JSON can carry, has no UTF-8.
     return "\n".join(lines).strip().encode("utf-8", "replace").decode("utf-8")
+
+
+_ENLARGERS = {"latent": "Latent", "lanczos": "Lanczos"}
+
+
+def _settings(recipe: Recipe) -> Iterator[tuple[str, object]]:
+    """Settings by the names that A1111 has for them, in its order; the usual ones are left out."""
+    yield "Steps", recipe.steps
+    yield "Sampler", _label(names.SAMPLERS, recipe.sampler)
+    yield "Schedule type", _label(names.SCHEDULES, recipe.schedule)
+    yield "CFG scale", _number(recipe.guidance)
+    yield "Seed", recipe.seed
+    yield "Size", f"{recipe.width}x{recipe.height}"
+    yield "Model hash", recipe.model_sha256[:10]
+    yield "Model", recipe.model
+    if recipe.variation_seed is not None:
+        yield "Variation seed", recipe.variation_seed
+        yield "Variation seed strength", _number(recipe.variation_strength)
+    strength = recipe.strength if recipe.hires is None else recipe.hires_strength
+    if strength is not None:
+        yield "Denoising strength", _number(strength)
+    if recipe.clip_skip > 1:
+        yield "Clip skip", recipe.clip_skip
+    if recipe.seed_offset:
+        yield "ENSD", recipe.seed_offset
+    yield "RNG", recipe.noise.upper()
+    if recipe.tiling != "none":
+        yield "Tiling", True if recipe.tiling == "both" else recipe.tiling
+    if recipe.hires is not None:
+        yield "Hires upscale", _number(recipe.hires)
+        yield "Hires steps", recipe.hires_steps or 0
+        yield "Hires upscaler", _ENLARGERS.get(recipe.hires_enlarger or "", "None")
+    yield from _noise_settings(recipe)
+    if recipe.rescale:
+        yield "CFG rescale", _number(recipe.rescale)
+    if recipe.prompt_syntax != "a1111":
+        yield "Prompt syntax", recipe.prompt_syntax
+    yield "Version", recipe.software
+
+
+def _noise_settings(recipe: Recipe) -> Iterator[tuple[str, object]]:
+    """Those of the fresh noise in the steps."""
+    record = names.SAMPLERS.get(recipe.sampler)
+    if record is not None and record.eta is not None and record.eta != recipe.eta:
+        yield "Eta", _number(recipe.eta)
+    if recipe.churn:
+        yield "Sigma churn", _number(recipe.churn)
+        yield "Sigma tmin", _number(recipe.churn_start)
+        if recipe.churn_end is not None:
+            yield "Sigma tmax", _number(recipe.churn_end)
+    if recipe.noise_scale != 1:
+        yield "Sigma noise", _number(recipe.noise_scale)
 
 
 def save_arguments(

@@ -96,6 +96,7 @@ def read(text: str) -> ForeignRecipe:
         width=passes.width,
         height=passes.height,
         seed=said.whole("Seed"),
+        rescale=said.real("CFG rescale"),
         churn=said.real("Sigma churn"),
         churn_start=said.real("Sigma tmin"),
         churn_end=said.real("Sigma tmax"),

@@ -27,6 +27,7 @@ _PRIMITIVES = ("value", "Value", "int", "float", "number", "string", "text")
 _CONDITIONINGS = ("guider", "conditioning", "conditioning_1", "conditioning_to")
 _TEXTS = ("populated_text", "text", "text_g", "string", "value")
 _MODELS = ("ckpt_name", "unet_name", "model", "guider")
+_GUIDERS = {"CFGGuider", "BasicGuider"}  # they hand on what a plain sampler takes itself
 _LATENTS = ("latent_image", "samples", "latent", "pixels", "image", "images")
 
 
@@ -58,7 +59,7 @@ class _Traced:
     @property
     def between(self) -> list[str]:
         """The kinds of the nodes between the first and the holder."""
-        return [node.kind for node in self.nodes[1:-1]]
+        return [node.kind for node in self.nodes[1:-1] if node.kind not in _GUIDERS]
 
 
 class _Graph:
@@ -269,7 +270,7 @@ def _on_the_way(graph: _Graph, model: _Traced) -> dict[str, str]:
         weight = as_real(graph.trace(node, "strength_model").value)
         if name is not None:
             told[f"LoRA {name}"] = "1" if weight is None else f"{weight:g}"
-        elif node.kind != "RescaleCFG":
+        elif node.kind not in _GUIDERS | {"RescaleCFG"}:
             told[node.kind] = "between model and sampler"
     return told
 

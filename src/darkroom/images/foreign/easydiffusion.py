@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from darkroom.contracts import Tiling
 from darkroom.images.foreign.recipe import ForeignRecipe, Said
 
-_TILING: Mapping[str, Tiling] = {"x": "x", "y": "y", "xy": "both"}
+_TILING: Mapping[str, Tiling] = {"none": "none", "x": "x", "y": "y", "xy": "both"}
 _SURE = ("use_stable_diffusion_model", "num_inference_steps", "Stable Diffusion model")
 
 

@@ -134,7 +134,7 @@ class Said:
     def choice(self, meanings: Mapping[str, T], *keys: str) -> T | None:
         """What a text or a truth value means; `meanings` by lower-case text."""
         for key in keys:
-            meaning = meanings.get(str(self._values.get(key)).strip().lower())
+            meaning = meanings.get(str(self._values.get(key, "")).strip().lower())
             if meaning is not None:
                 del self._values[key]
                 return meaning
