@@ -1,5 +1,7 @@
 """Names of samplers and schedules as people and other programs write them."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -247,3 +249,34 @@ def test_the_tables_agree() -> None:
             assert schedule in SCHEDULES
         if sampler.schedules is not None:
             assert sampler.schedule in sampler.schedules
+
+
+class TestThePage:
+    """docs/samplers.md says what is true."""
+
+    def rows(self, header: str) -> dict[str, list[str]]:
+        """The cells after the first of each row of a table, by the name in the first."""
+        page = (Path(__file__).parents[2] / "docs" / "samplers.md").read_text("utf-8")
+        table = page.split(f"| {header} |")[1].split("\n\n")[0].splitlines()[2:]
+        cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in table]
+        return {first.strip("`"): rest for first, *rest in cells}
+
+    def test_it_tells_of_every_sampler(self) -> None:
+        rows = self.rows("sampler")
+        assert list(rows) == list(SAMPLERS)
+        for name, (evaluations_a_step, noise, _) in rows.items():
+            assert int(evaluations_a_step) == SAMPLERS[name].evaluations
+            said = {"none": "none", "with eta": "fresh", "one path": "path"}.get(noise, "fresh")
+            assert said == SAMPLERS[name].noise
+            assert (noise == "with churn") == SAMPLERS[name].churn
+
+    def test_it_tells_of_every_schedule(self) -> None:
+        assert list(self.rows("schedule")) == list(SCHEDULES)
+
+    def test_the_names_of_other_programs_are_understood(self) -> None:
+        rows = self.rows("here")
+        assert list(rows) == list(SAMPLERS)
+        for name, cells in rows.items():
+            assert len(cells) == 4
+            for cell in filter(None, cells):
+                assert sampler_named(cell.strip("`")) == (name, None)
