@@ -41,6 +41,7 @@ NO_TORCH = [
     *(module for module in MODULES if module.split(".")[1] in INSTANT | {"contracts"}),
     *(f"darkroom.checkpoints.{name}" for name in ("header", "detect", "catalog")),
     "darkroom.tasks.judging",
+    "darkroom.tasks.recalling",
     "darkroom.cli.app",
     "darkroom.cli.saving",
 ]
