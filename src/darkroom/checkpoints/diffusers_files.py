@@ -116,11 +116,11 @@ def _special_tokens() -> dict[str, object]:
 def _unet(spec: ModelSpec, *, linear: bool) -> dict[str, object]:
     config = spec.unet
     # diffusers gives the middle as many blocks as the last resolution says, whether or not that
-    # has attention itself.
-    if config.depths[-1] not in {0, config.middle_depth}:
+    # has attention itself, and always lets it look at the image.
+    if config.depths[-1] not in {0, config.middle_depth} or not config.self_attention[-1]:
         raise ModelError(
-            f"{spec.path.name} cannot be written as a folder of diffusers: the middle of its U-Net "
-            "is not as deep as its last resolution.",
+            f"{spec.path.name} cannot be written as a folder of diffusers, whose settings have no "
+            "words for the middle of its U-Net.",
             "Convert it to a .safetensors file.",
         )
     depths = [depth or 1 for depth in config.depths[:-1]] + [config.middle_depth]
@@ -143,7 +143,6 @@ def _unet(spec: ModelSpec, *, linear: bool) -> dict[str, object]:
         "freq_shift": 0,
         "in_channels": config.in_channels,
         "layers_per_block": config.blocks,
-        "mid_block_only_cross_attention": crossing[-1],
         "mid_block_scale_factor": 1,
         "norm_eps": 1e-5,
         "norm_num_groups": config.norm_groups,

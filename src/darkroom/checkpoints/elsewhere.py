@@ -1,5 +1,6 @@
 """Where other programs keep their models; nothing is changed there.  No torch."""
 
+import contextlib
 import itertools
 import os
 import re
@@ -163,6 +164,8 @@ def _lines(file: Path) -> list[str]:
             text = stream.read(MAX_YAML_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         return []
+    if "\0" in text:
+        return []
     lines = (re.sub(r"(^|\s)#.*", "", line).rstrip() for line in text.splitlines())
     return [line for line in lines if line]
 
@@ -238,15 +241,25 @@ def _snapshots(repositories: Path) -> Iterator[tuple[str, Path]]:
     except OSError:
         return
     for repository in found:
-        snapshots = repository / "snapshots"
-        try:
-            current = snapshots / (repository / "refs/main").read_text("utf-8").strip()
-            versions = [current] if current.is_dir() else sorted(snapshots.iterdir())[-1:]
-        except (OSError, ValueError):
+        version = _current(repository)
+        if version is None:
             continue
-        for version in versions:
-            if folder.is_model(version):
-                yield HUB, version
-            for path in sorted(version.iterdir()):
-                if path.suffix.lower() in catalog.SUFFIXES and path.is_file():
-                    yield HUB, path
+        if folder.is_model(version):
+            yield HUB, version
+        for path in sorted(version.iterdir()):
+            if path.suffix.lower() in catalog.SUFFIXES and path.is_file():
+                yield HUB, path
+
+
+def _current(repository: Path) -> Path | None:
+    """The snapshot that `main` means, or the last by name where nothing says which."""
+    try:
+        versions = {path.name: path for path in (repository / "snapshots").iterdir()}
+    except OSError:
+        return None
+    main = ""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        main = (repository / "refs/main").read_text("utf-8").strip()
+    last = max(versions, default="")
+    path = versions.get(main, versions.get(last))
+    return path if path is not None and path.is_dir() else None

@@ -111,6 +111,8 @@ def _torch() -> Iterator[Finding]:
 
 
 def _devices() -> Iterator[Finding]:
+    if not _has_torch():
+        return
     from darkroom.runtime import device
 
     for name in device.available():
@@ -119,11 +121,13 @@ def _devices() -> Iterator[Finding]:
             f"{precision} {speed / 1e12:.3g} TFLOP/s" for precision, speed in machine.speed.items()
         )
         memory = f"{size_text(machine.memory_free)} of {size_text(machine.memory_total)} free"
-        cores = f", {machine.cores} threads" if name == "cpu" else ""
+        cores = f", threads: {machine.cores}" if name == "cpu" else ""
         yield Finding(part=name, said=f"{machine.name}{cores}, {memory}; {speeds}")
 
 
 def _processor() -> Iterator[Finding]:
+    if not _has_torch():
+        return
     import torch
 
     # torch below 2.12 does not tell them.
@@ -136,6 +140,15 @@ def _processor() -> Iterator[Finding]:
         there = any(flags.get(name) for name in names)
         said = f"{ability} ({good_for})" if there else f"no {ability} ({good_for})"
         yield Finding(part="processor", good=True if there else None, said=said)
+
+
+def _has_torch() -> bool:
+    """Whether more can be said than that torch is missing."""
+    with contextlib.suppress(ImportError, OSError):
+        import torch
+
+        return bool(torch.__version__)
+    return False
 
 
 def _settings() -> Iterator[Finding]:
