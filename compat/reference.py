@@ -29,7 +29,29 @@ PROMPT = "a painting of a virus monster playing guitar"
 def parser(
     description: str | None, *, outdir: str, n_iter: int, n_samples: int, scale: float
 ) -> argparse.ArgumentParser:
-    """The flags of both txt2img and img2img, with the defaults in which they differ."""
+    """The flags of CompVis's txt2img and img2img, with the defaults in which they differ."""
+    made = shared(
+        description, outdir=outdir, n_iter=n_iter, n_samples=n_samples, scale=scale, seed=42
+    )
+    add = made.add_argument
+    add("--plms", action="store_true", help="sample with PLMS")
+    add("--fixed_code", action="store_true", help="start each iteration from the same noise")
+    add("--C", type=int, choices=[4], default=4, help="latent channels")
+    add("--f", type=int, choices=[8], default=8, help="pixels a latent")
+    add("--config", default=CONFIG, help="the model's configuration")
+    return made
+
+
+def shared(
+    description: str | None,
+    *,
+    outdir: str,
+    n_iter: int,
+    n_samples: int,
+    scale: float,
+    seed: int | None,
+) -> argparse.ArgumentParser:
+    """The flags that all of these commands have, with the defaults in which they differ."""
     made = argparse.ArgumentParser(
         description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
@@ -39,19 +61,14 @@ def parser(
     add("--skip_grid", action="store_true", help="save no grid")
     add("--skip_save", action="store_true", help="save no single images")
     add("--ddim_steps", type=int, default=50, help="steps, of any sampler")
-    add("--plms", action="store_true", help="sample with PLMS")
-    add("--fixed_code", action="store_true", help="start each iteration from the same noise")
     add("--ddim_eta", type=float, default=0.0, help="fresh noise in each step of DDIM")
     add("--n_iter", type=int, default=n_iter, help="iterations")
-    add("--C", type=int, choices=[4], default=4, help="latent channels")
-    add("--f", type=int, choices=[8], default=8, help="pixels a latent")
     add("--n_samples", type=int, default=n_samples, help="images a prompt, made at once")
     add("--n_rows", type=int, default=0, help="images in a row of the grid; 0: n_samples")
     add("--scale", type=float, default=scale, help="guidance")
     add("--from-file", help="file of prompts, one a line")
-    add("--config", default=CONFIG, help="the model's configuration")
     add("--ckpt", default=CHECKPOINT, help="the model")
-    add("--seed", type=int, default=42, help="image j of the whole run has this seed + j")
+    add("--seed", type=int, default=seed, help="image j of the whole run has this seed + j")
     add("--precision", choices=["full", "autocast"], default="autocast", help="full: float32")
     return made
 
@@ -65,9 +82,7 @@ def txt2img(options: argparse.Namespace) -> None:
 
 def img2img(options: argparse.Namespace) -> None:
     """Images from an image of nearly the same size, without a watermark."""
-    if options.init_img is None:
-        raise RequestError("There is no image to start from.", "Name it: --init-img FILE.")
-    data = io.read_bytes(Path(options.init_img))
+    data = start_image(options)
     height, width, _ = io.read(data, Path(options.init_img).name).pixels.shape
     wish = replace(
         _wish(options, _sampler(options)),
@@ -79,6 +94,13 @@ def img2img(options: argparse.Namespace) -> None:
         watermark=False,
     )
     _make(options, wish)
+
+
+def start_image(options: argparse.Namespace) -> bytes:
+    """The file of --init-img.  RequestError where none is named, ImageError where it is none."""
+    if options.init_img is None:
+        raise RequestError("There is no image to start from.", "Name it: --init-img FILE.")
+    return io.read_bytes(Path(options.init_img))
 
 
 def guarded(run: Callable[[], None]) -> int:
@@ -96,12 +118,7 @@ def requests(options: argparse.Namespace, wish: Request) -> tuple[Request, ...]:
     Image j of the whole run has seed + j.  With --fixed_code j begins at 0 again in every chunk
     of --n_samples prompts, so that all of them start from the same noise.
     """
-    for flag in ("n_iter", "n_samples"):
-        if not 1 <= getattr(options, flag) <= MAX_COUNT:
-            raise RequestError(
-                f"--{flag} {getattr(options, flag)} is out of range.",
-                f"Choose from 1 to {MAX_COUNT}.",
-            )
+    check_counts(options)
     made: list[Request] = []
     image = 0
     for chunk in _chunks(options) * options.n_iter:
@@ -114,11 +131,22 @@ def requests(options: argparse.Namespace, wish: Request) -> tuple[Request, ...]:
     return tuple(made)
 
 
+def check_counts(options: argparse.Namespace) -> None:
+    """RequestError where --n_iter or --n_samples is out of range."""
+    for flag in ("n_iter", "n_samples"):
+        if not 1 <= getattr(options, flag) <= MAX_COUNT:
+            raise RequestError(
+                f"--{flag} {getattr(options, flag)} is out of range.",
+                f"Choose from 1 to {MAX_COUNT}.",
+            )
+
+
 def _wish(options: argparse.Namespace, sampler: str) -> Request:
     """What both commands say alike; the device is the person's own setting, not always CUDA."""
     device = str(settings.read("device"))
     return Request(
         model=options.ckpt,
+        prompt_syntax="plain",
         steps=options.ddim_steps,
         sampler=sampler,
         guidance=options.scale,
@@ -164,22 +192,26 @@ def _make(options: argparse.Namespace, wish: Request) -> None:
     with progress(quiet=False) as talk:
         for done in make(requests(options, wish), talk):
             if not options.skip_save:
-                _save(done, folder / "samples", "{:05}.png")
+                save(done, folder / "samples", "{:05}.png", r"(\d+)\.png")
             if not options.skip_grid:
                 images.append(done)
     if images:
         columns = options.n_rows if options.n_rows > 0 else options.n_samples
-        _save(outputs.sheet(images, columns), folder, "grid-{:04}.png")
+        save(outputs.sheet(images, columns), folder, "grid-{:04}.png", r"grid-(\d+)\.png")
     print(f"Your samples are ready and waiting for you here: \n{folder} \n \nEnjoy.")
 
 
-def _save(done: ImageDone, folder: Path, pattern: str) -> None:
-    """Under the number after the highest: nothing is overwritten, also by a second run beside."""
+def save(
+    done: ImageDone, folder: Path, pattern: str, numbered: str, *, file_format: io.Format = "png"
+) -> None:
+    """Under the number after the highest: nothing is overwritten, also by a second run beside.
+
+    `pattern` takes the number, `numbered` finds it in the name of a file that is there.
+    """
     from darkroom.tasks import finish  # loads torch
 
     io.make_folder(folder)
-    prefix = pattern.partition("{")[0]
-    names = re.compile(re.escape(prefix) + r"(\d+)\.png")
-    numbers = [int(match[1]) for file in folder.iterdir() if (match := names.fullmatch(file.name))]
-    data = finish.encode(done, "png")
-    io.write_next(folder, pattern.format, data, first=max(numbers, default=-1) + 1)
+    found = (re.fullmatch(numbered, file.name) for file in folder.iterdir())
+    highest = max((int(match[1]) for match in found if match), default=-1)
+    data = finish.encode(done, file_format)
+    io.write_next(folder, pattern.format, data, first=highest + 1)

@@ -1,0 +1,11 @@
+"""A command of CompVis/stable-diffusion whose model is not Stable Diffusion."""
+
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
+
+if __name__ == "__main__":
+    from compat import refusal
+
+    sys.exit(refusal.refuse("main.py", "training latent diffusion and autoencoder configurations"))
