@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkroom.contracts import AutoencoderConfig
+from darkroom.training.crops import Kind
 from darkroom.training.loop import Schedule
-from darkroom.training.recipe import UNET, Crops, Phase, Recipe
+from darkroom.training.recipe import UNET, Phase, Recipe
 from darkroom.training.scenes.layout import Scene
 
 AUTOENCODER = AutoencoderConfig(
@@ -40,7 +41,9 @@ def recipe() -> Recipe:
         autoencoder=AUTOENCODER,
         unet=replace(UNET, widths=(8, 16, 16), context_width=32),
         autoencoder_schedule=few(3),
-        crops=(Crops(since=0, side=32, batch=3), Crops(since=2, side=48, batch=2)),
+        crops=(Kind(since=0, side=32, batch=3), Kind(since=2, side=48, batch=2)),
+        decoder_schedule=few(2),
+        decoder_crops=(Kind(since=0, side=32, batch=3),),
         contrast_schedule=few(2),
         contrast_batch=6,
         contrast_scenes=10,

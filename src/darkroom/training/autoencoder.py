@@ -12,32 +12,55 @@ from torch.nn import functional as F
 
 from darkroom.contracts import AutoencoderConfig
 from darkroom.models.autoencoder import Autoencoder
+from darkroom.training.loop import Loss
 
 GRADIENT_WEIGHT = 0.5
-KL_WEIGHT = 5e-4
+KL_WEIGHT = 2e-3
 
 
-def autoencoder_loss(
-    model: Autoencoder, crops: Callable[[int], Tensor]
-) -> Callable[[int, torch.Generator], Tensor]:
-    """The loss of batch `n`; `crops(n)` are pixels [B, 3, side, side] in [-1, 1]."""
+def autoencoder_loss(model: Autoencoder, batches: Callable[[int], Tensor]) -> Loss:
+    """The loss of batch `n`; `batches(n)` are pixels [B, 3, side, side] in [-1, 1]."""
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
-        pixels = crops(step)
+        pixels = batches(step)
         with torch.autocast(pixels.device.type, torch.bfloat16):
             mean, log_variance = model.moments(pixels)
-            noise = torch.randn(mean.shape, generator=generator).to(mean.device)
-            decoded = model.decode(mean + (0.5 * log_variance).exp() * noise)
-        decoded, mean, log_variance = decoded.float(), mean.float(), log_variance.float()
+            decoded = model.decode(drawn(mean, log_variance, generator))
+        mean, log_variance = mean.float(), log_variance.float()
         kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
-        return (
-            (decoded - pixels).abs().mean()
-            + (decoded - pixels).square().mean()
-            + GRADIENT_WEIGHT * gradient_difference(decoded, pixels)
-            + KL_WEIGHT * kl
-        )
+        return distance(decoded.float(), pixels) + KL_WEIGHT * kl
 
     return loss
+
+
+def decoder_loss(model: Autoencoder, batches: Callable[[int], Tensor]) -> Loss:
+    """The same for the decoder alone: what latents mean stays as it is."""
+
+    def loss(step: int, generator: torch.Generator) -> Tensor:
+        pixels = batches(step)
+        with torch.autocast(pixels.device.type, torch.bfloat16):
+            with torch.no_grad():
+                latents = drawn(*model.moments(pixels), generator)
+            decoded = model.decode(latents)
+        return distance(decoded.float(), pixels)
+
+    return loss
+
+
+def drawn(mean: Tensor, log_variance: Tensor, generator: torch.Generator) -> Tensor:
+    """Latents of the posterior, of the shape of `mean`."""
+    noise = torch.randn(mean.shape, generator=generator, device=mean.device)
+    return mean + (0.5 * log_variance).exp() * noise
+
+
+def distance(decoded: Tensor, pixels: Tensor) -> Tensor:
+    """How far from what it should be, in values and in edges."""
+    difference = decoded - pixels
+    return (
+        difference.abs().mean()
+        + difference.square().mean()
+        + GRADIENT_WEIGHT * gradient_difference(decoded, pixels)
+    )
 
 
 def gradient_difference(a: Tensor, b: Tensor) -> Tensor:

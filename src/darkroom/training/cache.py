@@ -6,9 +6,9 @@ tokens.  Letters: N scenes of one size, V captions of each, T tokens, Z latent c
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from darkroom.models.autoencoder import Autoencoder
 from darkroom.text.tokenizer import Tokenizer
+from darkroom.training.ahead import Ahead
 from darkroom.training.crops import pixels
 from darkroom.training.scenes.captions import caption, swapped
 from darkroom.training.scenes.layout import SIZES, Scene, Stage, training_scene
@@ -64,43 +65,37 @@ class Asked:
     names: tuple[str, ...]
 
 
+Drawn = tuple[Scene, NDArray[np.uint8], NDArray[np.int16], NDArray[np.int16]]
+"""A scene, its picture, its captions [V, T] and [2, T]."""
+
+
+@dataclass(frozen=True)
 class Drawing:
-    """Turns numbers of scenes into pictures and tokens; workers hold one each."""
+    """Scenes drawn and described, a chunk of them at a time."""
 
-    def __init__(self, asked: Asked, font: Path | None, tokenizer: Tokenizer) -> None:
-        self.asked = asked
-        self.painter = Painter(font)
-        self.tokenizer = tokenizer
+    asked: Asked
+    font: Path | None
+    tokenizer: Tokenizer
 
-    def draw(
-        self, indices: range
-    ) -> list[tuple[Scene, NDArray[np.uint8], list[NDArray[np.int16]]]]:
-        """Scenes with their pictures and their captions [V, T] and [2, T]."""
+    @cached_property
+    def painter(self) -> Painter:
+        return Painter(self.font)
+
+    def __call__(self, chunk: int) -> list[Drawn]:
+        """Those from number `CHUNK * chunk` on; none beyond the count."""
         asked, drawn = self.asked, []
-        for index in indices:
+        for index in range(CHUNK * chunk, min(CHUNK * (chunk + 1), asked.count)):
             scene = training_scene(asked.seed, index, asked.names, asked.stage)
             rng = np.random.default_rng((asked.seed, index, 1))
             said = [caption(rng, scene) for _ in range(VARIANTS)]
             other = swapped(scene)
             whole = self._ids([caption(rng, scene, whole=True)] * 2)
             whole[1] = NONE if other is None else self._ids([caption(rng, other, whole=True)])[0]
-            drawn.append((scene, self.painter.paint(scene), [self._ids(said), whole]))
+            drawn.append((scene, self.painter.paint(scene), self._ids(said), whole))
         return drawn
 
     def _ids(self, captions: Iterable[str]) -> NDArray[np.int16]:
         return np.array([self.tokenizer.chunk(text).ids for text in captions], np.int16)
-
-
-_drawing: Drawing
-
-
-def _begin(asked: Asked, font: Path | None, tokenizer: Tokenizer) -> None:
-    global _drawing  # noqa: PLW0603 (a worker's one possession)
-    _drawing = Drawing(asked, font, tokenizer)
-
-
-def _draw(indices: range) -> list[tuple[Scene, NDArray[np.uint8], list[NDArray[np.int16]]]]:
-    return _drawing.draw(indices)
 
 
 def cached(
@@ -123,12 +118,14 @@ def cached(
     if (found := _read(path, made_for)) is not None:
         return found
     parts: dict[tuple[int, int], list[Frames]] = {}
-    for drawn in _drawn(asked, font, tokenizer, workers):
-        for width, height in SIZES:
-            chosen = [one for one in drawn if (one[0].width, one[0].height) == (width, height)]
-            if chosen:
-                frames = _encoded(chosen, autoencoder, scale)
-                parts.setdefault((width, height), []).append(frames)
+    with Ahead(Drawing(asked, font, tokenizer), workers) as drawing:
+        for chunk in range(-(-asked.count // CHUNK)):
+            drawn = drawing(chunk)
+            for width, height in SIZES:
+                chosen = [one for one in drawn if (one[0].width, one[0].height) == (width, height)]
+                if chosen:
+                    frames = _encoded(chosen, autoencoder, scale)
+                    parts.setdefault((width, height), []).append(frames)
     joined = {size: _joined(frames) for size, frames in parts.items()}
     tensors = {
         f"{width}x{height}/{one.name}": getattr(frames, one.name)
@@ -142,36 +139,20 @@ def cached(
     return joined
 
 
-def _drawn(
-    asked: Asked, font: Path | None, tokenizer: Tokenizer, workers: int
-) -> Iterator[list[tuple[Scene, NDArray[np.uint8], list[NDArray[np.int16]]]]]:
-    chunks = [
-        range(first, min(first + CHUNK, asked.count)) for first in range(0, asked.count, CHUNK)
-    ]
-    if not workers:
-        drawing = Drawing(asked, font, tokenizer)
-        yield from map(drawing.draw, chunks)
-        return
-    with ProcessPoolExecutor(
-        workers, initializer=_begin, initargs=(asked, font, tokenizer)
-    ) as pool:
-        yield from pool.map(_draw, chunks)
-
-
 @torch.no_grad()
 def _encoded(
-    drawn: Sequence[tuple[Scene, NDArray[np.uint8], list[NDArray[np.int16]]]],
+    drawn: Sequence[Drawn],
     autoencoder: Autoencoder,
     scale: float,
 ) -> Frames:
     device = next(autoencoder.parameters()).device
     with torch.autocast(device.type, torch.bfloat16):
-        mean = autoencoder.encode(pixels([picture for _, picture, _ in drawn]).to(device))
+        mean = autoencoder.encode(pixels([picture for _, picture, *_ in drawn]).to(device))
     return Frames(
         latents=(mean.float() * scale).half().cpu(),
-        ids=torch.from_numpy(np.stack([ids for _, _, (ids, _) in drawn])),
-        whole=torch.from_numpy(np.stack([whole for _, _, (_, whole) in drawn])),
-        labels=torch.tensor([label(scene) for scene, _, _ in drawn]),
+        ids=torch.from_numpy(np.stack([ids for *_, ids, _ in drawn])),
+        whole=torch.from_numpy(np.stack([whole for *_, whole in drawn])),
+        labels=torch.tensor([label(scene) for scene, *_ in drawn]),
     )
 
 

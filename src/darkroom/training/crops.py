@@ -1,6 +1,9 @@
 """Pieces of scenes for the autoencoder: most of a scene is plain, so pieces follow the figures."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,16 +14,37 @@ from darkroom.training.scenes.layout import Scene, training_scene
 from darkroom.training.scenes.painter import Painter
 
 
-def crops(
-    painter: Painter, names: Sequence[str], *, seed: int, indices: range, side: int
-) -> Tensor:
-    """One piece [B, 3, side, side] in [-1, 1] of each training scene, at most 96 pixels wide."""
-    pieces = []
-    for index in indices:
-        scene = training_scene(seed, index, names, "all")
-        rng = np.random.default_rng((seed, index, side))
-        pieces.append(crop(painter.paint(scene), scene, side, rng))
-    return pixels(pieces)
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What batches are like from step `since` on: `batch` pieces of `side` pixels, at most 96."""
+
+    since: int
+    side: int
+    batch: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crops:
+    """Batch `n` of pieces, one of each scene, as pixels [B, 3, side, side] in [-1, 1]."""
+
+    names: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    seed: int
+    font: Path | None = None
+
+    @cached_property
+    def painter(self) -> Painter:
+        return Painter(self.font)
+
+    def __call__(self, step: int) -> Tensor:
+        kind = [kind for kind in self.kinds if kind.since <= step][-1]
+        first = step * max(kind.batch for kind in self.kinds)
+        pieces = []
+        for index in range(first, first + kind.batch):
+            scene = training_scene(self.seed, index, self.names, "all")
+            rng = np.random.default_rng((self.seed, index, kind.side))
+            pieces.append(crop(self.painter.paint(scene), scene, kind.side, rng))
+        return pixels(pieces)
 
 
 def crop(

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from darkroom.contracts import AutoencoderConfig
 from darkroom.diffusion.schedule import alphas_cumprod
-from darkroom.training.autoencoder import autoencoder_loss, new_autoencoder
+from darkroom.training.autoencoder import autoencoder_loss, decoder_loss, new_autoencoder
 from darkroom.training.batches import Batches
 from darkroom.training.cache import VARIANTS, Frames
 from darkroom.training.contrast import ContrastiveStart, contrastive_loss
@@ -37,6 +38,12 @@ def _stages(run: Run) -> Iterator[tuple[str, Path, Schedule, float]]:
         pace = seconds_a_step(autoencoder, autoencoder_loss(autoencoder, lambda _: noise))
         path = run.state / "autoencoder.safetensors"
         yield "autoencoder", path, recipe.autoencoder_schedule, pace
+
+    decoder = nn.ModuleList([autoencoder.post_quant_conv, autoencoder.decoder])
+    kind = recipe.decoder_crops[0]
+    pieces = torch.rand(kind.batch, 3, kind.side, kind.side, device=run.device) * 2 - 1
+    pace = seconds_a_step(decoder, decoder_loss(autoencoder, lambda _: pieces))
+    yield "decoder", run.state / "decoder.safetensors", recipe.decoder_schedule, pace
 
     model = new_model(run)
     vocabulary = model.text.config.vocabulary

@@ -1,7 +1,7 @@
 """From a font to Mini's weights, in stages that may be interrupted at any time.
 
 Autoencoder → contrastive start of the text encoder → U-Net and text encoder along a curriculum →
-one safetensors file in the published v1 layout.  The same call goes on where the last one
+decoder → one safetensors file in the published v1 layout.  The same call goes on where the last one
 stopped.  Delete a stage's file in the folder to do that stage again, and those after it.
 """
 
@@ -22,8 +22,10 @@ from darkroom.models.autoencoder import Autoencoder
 from darkroom.models.text_encoder import TextEncoder
 from darkroom.models.unet import UNet
 from darkroom.text.tokenizer import Tokenizer, pruned_merges
+from darkroom.training.ahead import Ahead
 from darkroom.training.autoencoder import (
     autoencoder_loss,
+    decoder_loss,
     new_autoencoder,
     normalise_latents,
     psnr,
@@ -31,7 +33,7 @@ from darkroom.training.autoencoder import (
 from darkroom.training.batches import Batches
 from darkroom.training.cache import Asked, Frames, cached
 from darkroom.training.contrast import ContrastiveStart, contrastive_loss
-from darkroom.training.crops import crops, whole_scenes
+from darkroom.training.crops import Crops, Kind, whole_scenes
 from darkroom.training.diffusion import TextAndUNet, diffusion_loss
 from darkroom.training.export import export
 from darkroom.training.loop import Budget, Progress, Watch, finished, take_average, train
@@ -103,6 +105,16 @@ class Run:
 
         return Watch(report=report)
 
+    def crops(self, kinds: tuple[Kind, ...], seed: int = TRAINING_SET) -> Ahead[Tensor]:
+        """Pieces of scenes of every object, for the autoencoder."""
+        crops = Crops(names=every_name(), kinds=kinds, seed=seed, font=self.font)
+        return Ahead(crops, self.workers)
+
+    def held_out(self, names: tuple[str, ...]) -> Tensor:
+        """Scenes that no training sees, as pixels on the run's device."""
+        pixels = whole_scenes(Painter(self.font), names, seed=HELD_OUT_SET, count=CHECKED)
+        return pixels.to(self.device)
+
     def scenes(
         self, autoencoder: Autoencoder, stage: Stage, count: int, seed: int = TRAINING_SET
     ) -> Mapping[tuple[int, int], Frames]:
@@ -130,7 +142,7 @@ def merges() -> list[str]:
 
     So the vocabulary may grow without a new text tower.
     """
-    return pruned_merges(captions.words([item.name for item in objects()]))
+    return pruned_merges(captions.words(every_name()))
 
 
 @cache
@@ -149,7 +161,13 @@ def make(run: Run) -> Path:
     begin(run, model, autoencoder)
     for number, phase in enumerate(run.recipe.phases):
         learn(run, phase, number, model, autoencoder)
+    refine_decoder(run, autoencoder)
     return write(run, model, autoencoder)
+
+
+def every_name() -> tuple[str, ...]:
+    """Of all objects, learnt or not: the autoencoder is made for all of them."""
+    return tuple(item.name for item in objects())
 
 
 def new_model(run: Run) -> TextAndUNet:
@@ -179,32 +197,49 @@ def make_autoencoder(run: Run) -> Autoencoder:
 
 def train_autoencoder(run: Run, model: Autoencoder) -> None:
     """On pieces of scenes of every object there is, learnt or not; then latents are scaled."""
-    painter, recipe = Painter(run.font), run.recipe
-    every = [item.name for item in objects()]
+    recipe = run.recipe
+    with run.crops(recipe.crops) as batches:
+        train(
+            model,
+            autoencoder_loss(model, lambda step: batches(step).to(run.device)),
+            recipe.autoencoder_schedule,
+            run.state / "autoencoder.safetensors",
+            seed=1,
+            watch=run.watch("autoencoder"),
+            budget=run.budget,
+        )
+    normalise_latents(model, run.held_out(every_name()), LATENT_SCALE)
+    show(run, model, "autoencoder")
 
-    def batch(step: int) -> Tensor:
-        kind = [kind for kind in recipe.crops if kind.since <= step][-1]
-        first = step * recipe.crops[0].batch
-        indices = range(first, first + kind.batch)
-        drawn = crops(painter, every, seed=TRAINING_SET, indices=indices, side=kind.side)
-        return drawn.to(run.device)
 
-    train(
-        model,
-        autoencoder_loss(model, batch),
-        recipe.autoencoder_schedule,
-        run.state / "autoencoder.safetensors",
-        seed=1,
-        watch=run.watch("autoencoder"),
-        budget=run.budget,
-    )
-    originals = whole_scenes(painter, every, seed=HELD_OUT_SET, count=CHECKED).to(run.device)
-    normalise_latents(model, originals, LATENT_SCALE)
-    with torch.no_grad():
-        decoded = torch.cat([model.decode(model.encode(part)) for part in originals.split(32)])
-    run.say(f"autoencoder: {psnr(decoded.clamp(-1, 1), originals):.2f} dB on {CHECKED} new scenes")
+def refine_decoder(run: Run, model: Autoencoder) -> None:
+    """Stage 4: latents keep their meaning, so this may take as long as it likes."""
+    decoder = nn.ModuleList([model.post_quant_conv, model.decoder]).requires_grad_(True)
+    path, recipe = run.state / "decoder.safetensors", run.recipe
+    if finished(path, recipe.decoder_schedule):
+        take_average(path, decoder)
+        return
+    with run.crops(recipe.decoder_crops, seed=TRAINING_SET + 2) as batches:
+        train(
+            decoder,
+            decoder_loss(model, lambda step: batches(step).to(run.device)),
+            recipe.decoder_schedule,
+            path,
+            seed=4,
+            watch=run.watch("decoder"),
+            budget=run.budget,
+        )
+    show(run, model, "decoder")
+
+
+@torch.no_grad()
+def show(run: Run, model: Autoencoder, title: str) -> None:
+    """Say how good reconstructions are; leave a sheet of them below their originals."""
+    originals = run.held_out(every_name())
+    decoded = torch.cat([model.decode(model.encode(part)) for part in originals.split(32)])
+    run.say(f"{title}: {psnr(decoded.clamp(-1, 1), originals):.2f} dB on {CHECKED} new scenes")
     pictures = to_images(torch.cat([originals[:48], decoded[:48]]))
-    sheet(list(pictures), 16).save(run.state / "autoencoder.png")
+    sheet(list(pictures), 16).save(run.state / f"{title}.png")
 
 
 def begin(run: Run, model: TextAndUNet, autoencoder: Autoencoder) -> None:
@@ -278,10 +313,14 @@ def learn(
 def write(run: Run, model: TextAndUNet, autoencoder: Autoencoder) -> Path:
     """Mini's checkpoint as it stands."""
     path = run.folder / "mini.safetensors"
-    painter = Painter(run.font)
-    pixels = whole_scenes(painter, run.names, seed=HELD_OUT_SET, count=CHECKED).to(run.device)
-    known = captions.words(run.names)
-    export(path, model, autoencoder, pixels, merges=merges(), words=known)
+    export(
+        path,
+        model,
+        autoencoder,
+        run.held_out(run.names),
+        merges=merges(),
+        words=captions.words(run.names),
+    )
     return path
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from darkroom.contracts import AutoencoderConfig, TextEncoderConfig, UNetConfig
+from darkroom.training.crops import Kind
 from darkroom.training.loop import Schedule
 from darkroom.training.scenes.layout import Stage
 
@@ -42,15 +43,6 @@ def text_encoder(vocabulary: int, width: int) -> TextEncoderConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crops:
-    """Batches of the autoencoder: from step `since` on, `batch` pieces of `side` pixels."""
-
-    since: int
-    side: int
-    batch: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class Phase:
     """A part of the U-Net's curriculum: `scenes` for each object are cached and learnt from."""
 
@@ -67,7 +59,9 @@ class Recipe:
     autoencoder: AutoencoderConfig
     unet: UNetConfig
     autoencoder_schedule: Schedule
-    crops: Sequence[Crops]
+    crops: tuple[Kind, ...]
+    decoder_schedule: Schedule
+    decoder_crops: tuple[Kind, ...]
     contrast_schedule: Schedule
     contrast_batch: int
     contrast_scenes: int
@@ -89,13 +83,15 @@ def _diffusion(steps: int, rate: float, *, decay_part: float = 0.1) -> Schedule:
 PATIENT = Recipe(
     autoencoder=AUTOENCODER,
     unet=UNET,
-    autoencoder_schedule=Schedule(steps=4200, rate=2e-3, ema_decay=0.998),
-    crops=(Crops(since=0, side=64, batch=32), Crops(since=3000, side=96, batch=16)),
+    autoencoder_schedule=Schedule(steps=5400, rate=2e-3, ema_decay=0.998),
+    crops=(Kind(since=0, side=64, batch=32), Kind(since=3800, side=96, batch=16)),
+    decoder_schedule=Schedule(steps=6000, rate=1e-3, decay_part=0.5),
+    decoder_crops=(Kind(since=0, side=96, batch=16),),
     contrast_schedule=Schedule(steps=800, rate=1e-3, warm_up=100, ema_decay=0.98),
     contrast_batch=192,
-    contrast_scenes=300,
+    contrast_scenes=200,
     phases=(
-        Phase(stage="large", scenes=300, batch=64, schedule=_diffusion(8000, 1e-3)),
+        Phase(stage="large", scenes=200, batch=64, schedule=_diffusion(8000, 1e-3)),
         Phase(stage="moved", scenes=400, batch=64, schedule=_diffusion(10_000, 8e-4)),
         Phase(stage="all", scenes=800, batch=64, schedule=_diffusion(45_000, 8e-4, decay_part=0.3)),
     ),
@@ -105,7 +101,9 @@ SWIFT = Recipe(
     autoencoder=AUTOENCODER,
     unet=UNET,
     autoencoder_schedule=Schedule(steps=8000, rate=2e-3, ema_decay=0.998),
-    crops=(Crops(since=0, side=64, batch=256), Crops(since=6000, side=96, batch=128)),
+    crops=(Kind(since=0, side=64, batch=256), Kind(since=6000, side=96, batch=128)),
+    decoder_schedule=Schedule(steps=4000, rate=1e-3, decay_part=0.5),
+    decoder_crops=(Kind(since=0, side=96, batch=128),),
     contrast_schedule=Schedule(steps=2000, rate=1e-3, warm_up=100, ema_decay=0.98),
     contrast_batch=1024,
     contrast_scenes=300,
