@@ -1,156 +1,132 @@
-"""Says what a picture of Mini shows: which object, on which background.
+"""Says what a picture of Mini shows: which things, where, in which colour, on which background.
 
-A matched filter over templates of every object at several sizes and all places, and the colour
-of the border.  It shares no weights, code or samples with the training: its table of objects is
-its own, keyed by the names that Unicode gives the characters.
+Two parts look at every picture, a matched filter and a trained classifier, and a thing is named
+only where they agree.  They share no weights, code or samples with the training: their table of
+objects is their own, keyed by the names that Unicode gives the characters.
 
-Letters: N objects, S side of a template, H and W the image's.
+Letters: H and W an image's sides, B crops, S a crop's side.
 """
 
-import unicodedata
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional as F
 
-# Words of a prompt to the Unicode names of what they mean, where the two differ.
-UNICODE_NAMES: Mapping[str, str] = {
-    "hamster": "HAMSTER FACE",
-    "fox": "FOX FACE",
-    "cat": "CAT FACE",
-    "dog": "DOG FACE",
-    "panda": "PANDA FACE",
-    "tiger": "TIGER FACE",
-    "lion": "LION FACE",
-    "frog": "FROG FACE",
-    "rabbit": "RABBIT FACE",
-    "bear": "BEAR FACE",
-    "koala": "KOALA",
-    "pig": "PIG FACE",
-    "cow": "COW FACE",
-    "monkey": "MONKEY FACE",
-    "penguin": "PENGUIN",
-    "owl": "OWL",
-    "bird": "BIRD",
-    "fish": "FISH",
-    "octopus": "OCTOPUS",
-    "turtle": "TURTLE",
-    "butterfly": "BUTTERFLY",
-    "ladybug": "LADY BEETLE",
-    "whale": "SPOUTING WHALE",
-    "unicorn": "UNICORN FACE",
-    "apple": "RED APPLE",
-    "banana": "BANANA",
-    "strawberry": "STRAWBERRY",
-    "pineapple": "PINEAPPLE",
-    "watermelon": "WATERMELON",
-    "cherries": "CHERRIES",
-    "grapes": "GRAPES",
-    "carrot": "CARROT",
-    "mushroom": "MUSHROOM",
-    "pizza": "SLICE OF PIZZA",
-    "hamburger": "HAMBURGER",
-    "doughnut": "DOUGHNUT",
-    "car": "AUTOMOBILE",
-    "bus": "BUS",
-    "rocket": "ROCKET",
-    "sailboat": "SAILBOAT",
-    "house": "HOUSE BUILDING",
-    "tree": "EVERGREEN TREE",
-    "sunflower": "SUNFLOWER",
-    "guitar": "GUITAR",
-    "robot": "ROBOT FACE",
-    "balloon": "BALLOON",
-    "star": "WHITE MEDIUM STAR",
-    "cactus": "CACTUS",
-}
+from darkroom.evaluation import classifier as crops
+from darkroom.evaluation.classifier import Classifier
+from darkroom.evaluation.glyphs import (
+    Glyphs,
+    blackened,
+    find_font,
+    outlined,
+    pixelated,
+    shapes,
+)
+from darkroom.evaluation.matcher import Match, Matcher
+from darkroom.evaluation.vocabulary import COLOURS
 
-# sRGB colours that people call by these names; the nearest one wins.
-COLOURS: Mapping[str, tuple[int, int, int]] = {
-    "red": (215, 35, 40),
-    "orange": (250, 140, 25),
-    "yellow": (250, 220, 55),
-    "green": (45, 160, 80),
-    "blue": (45, 110, 220),
-    "cyan": (70, 205, 220),
-    "purple": (130, 70, 200),
-    "pink": (250, 150, 200),
-    "brown": (125, 80, 45),
-    "gray": (128, 128, 128),
-    "black": (10, 10, 10),
-    "white": (250, 250, 250),
-}
+Kind = Literal["objects", "shapes"]
+EXPLAINED = 0.5  # of what differs from the background where a thing stands, it must explain this
+NOTICED = 0.12  # of all that differs from the background: less is no thing if nobody knows it
+PLAIN = "plain"  # the style of what has none
 
-TEMPLATE_SIDE = 64  # the templates' stored side; they are shrunk to each size tried
-SIZES = tuple(part / 100 for part in range(60, 97, 4))  # parts of the image's side
-EXPLAINED = 0.5  # of what differs from the background, the best template must explain this part
+
+@dataclass(frozen=True)
+class Thing:
+    """Something in a picture.  `name` is what both parts say; None where they disagree.
+
+    `matched`, `classified`: what each part says.  `x`, `y`: its centre in 0…1 of the image's
+    sides; `size`: its longer side in pixels.  `colour`: that of a drawn shape, else None.
+    """
+
+    matched: str | None
+    classified: str | None
+    x: float
+    y: float
+    size: float
+    explained: float
+    colour: str | None = None
+
+    @property
+    def name(self) -> str | None:
+        return self.matched if self.matched == self.classified else None
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`object` is None where nothing known is seen; `explained` is in (-∞, 1]."""
+    """What a picture shows: its things, the most striking first."""
 
-    object: str | None
     background: str
-    explained: float
+    things: tuple[Thing, ...]
 
 
 class Judge:
-    """Judges square images.  `templates`: uint8 [N, 64, 64, 4], not premultiplied."""
+    """Looks at pictures [H, W, 3] of 8 bits, of any size."""
 
-    def __init__(self, names: Sequence[str], templates: NDArray[np.uint8]) -> None:
-        self.names = tuple(names)
-        self.templates = templates
-
-    @classmethod
-    def from_font(cls, font: Path) -> "Judge":
-        """Templates drawn from Noto Color Emoji."""
-        face = ImageFont.truetype(str(font), 109)
-        return cls(
-            tuple(UNICODE_NAMES), np.stack([_template(n, face) for n in UNICODE_NAMES.values()])
-        )
+    def __init__(self, glyphs: Glyphs, classifier: Classifier) -> None:
+        self.glyphs = glyphs
+        self._classifier = classifier
 
     @classmethod
-    def from_file(cls, path: Path) -> "Judge":
-        """Templates that `save` wrote, for machines without the font."""
-        with np.load(path) as data:
-            return cls(tuple(str(name) for name in data["names"]), data["templates"])
+    def open(cls, glyphs: Path | None = None, classifier: Path | None = None) -> "Judge":
+        """With pictures from a file, by default from the font; and the package's own classifier.
 
-    def save(self, path: Path) -> None:
-        """Write names and templates as a compressed .npz."""
-        np.savez_compressed(path, names=np.array(self.names), templates=self.templates)
-
-    @torch.no_grad()
-    def judge(self, pixels: NDArray[np.uint8]) -> Verdict:
-        """What an image [H, W, 3] shows."""
-        colour = border_colour(pixels)
-        difference = _planes(pixels) - colour[:, None, None]  # [3, H, W]
-        energy = float(difference.square().sum())
-        gains = torch.stack([self._gains(difference, colour, size) for size in SIZES]).amax(dim=0)
-        best = int(gains.argmax())
-        explained = float(gains[best]) / max(energy, 1e-6)
-        seen = self.names[best] if explained >= EXPLAINED else None
-        return Verdict(seen, nearest_colour(colour), explained)
-
-    def _gains(self, difference: Tensor, colour: Tensor, size: float) -> Tensor:
-        """How much squared error each template, at its best place, takes away: [N].
-
-        With D the image less its background and T a template less the same, the error falls
-        from |D|² to |D - T|², which is 2 D·T - |T|² less.
+        Raises DarkroomError: no font, or a file that cannot be used.
         """
-        side = round(size * max(difference.shape[1:]))
-        rgba = torch.from_numpy(self.templates).permute(0, 3, 1, 2).float() / 255
-        alpha = F.interpolate(rgba[:, 3:], (side, side), mode="area")
-        premultiplied = F.interpolate(rgba[:, :3] * rgba[:, 3:], (side, side), mode="area")
-        templates = premultiplied - alpha * colour[:, None, None]  # [N, 3, S, S]
-        found = F.conv2d(difference[None], templates, padding=side // 8)[0]  # [N, …]
-        return 2 * found.amax(dim=(1, 2)) - templates.square().sum(dim=(1, 2, 3))
+        drawn = Glyphs.from_file(glyphs) if glyphs else Glyphs.from_font(find_font())
+        if classifier is not None:
+            return cls(drawn, Classifier.from_file(classifier))
+        own = resources.files("darkroom.evaluation").joinpath("classifier.safetensors")
+        with resources.as_file(own) as path:
+            return cls(drawn, Classifier.from_file(path))
+
+    @cached_property
+    def _objects(self) -> Matcher:
+        return Matcher(self.glyphs)
+
+    @cached_property
+    def _shapes(self) -> Matcher:
+        return Matcher(shapes(), ink=True)
+
+    @cached_property
+    def _styles(self) -> dict[str, Matcher]:
+        return {
+            PLAIN: self._objects,
+            "pixel": Matcher(pixelated(self.glyphs)),
+            "outline": Matcher(outlined(self.glyphs)),
+            "silhouette": Matcher(blackened(self.glyphs)),
+        }
+
+    def judge(self, pixels: NDArray[np.uint8], kind: Kind = "objects") -> Verdict:
+        """What a picture shows, of the objects or of the drawn shapes."""
+        image, background = _planes(pixels), border_colour(pixels)
+        matcher = self._objects if kind == "objects" else self._shapes
+        matches = list(matcher.matches(image, background))
+        names = self._classifier.names_of(_crops(image, background, matches))
+        things = [_thing(match, name) for match, name in zip(matches, names, strict=True)]
+        noticed = [
+            thing
+            for thing, match in zip(things, matches, strict=True)
+            if thing.name is not None or match.share >= NOTICED
+        ]
+        return Verdict(nearest_colour(background), tuple(noticed))
+
+    def style(self, pixels: NDArray[np.uint8]) -> tuple[str | None, str]:
+        """The most striking object of a picture and its style, by the matched filter alone."""
+        image, background = _planes(pixels), border_colour(pixels)
+        seen: tuple[float, str | None, str] = (EXPLAINED, None, PLAIN)
+        for style, matcher in self._styles.items():
+            match = next(matcher.matches(image, background), None)
+            if match is not None and match.explained > seen[0]:
+                seen = (match.explained, match.name, style)
+        return seen[1:]
 
 
 def border_colour(pixels: NDArray[np.uint8]) -> Tensor:
@@ -165,19 +141,35 @@ def nearest_colour(colour: Tensor) -> str:
     return min(distance, key=lambda name: float(distance[name]))
 
 
+def _thing(match: Match, classified: str | None) -> Thing:
+    return Thing(
+        matched=match.name if match.explained >= EXPLAINED else None,
+        classified=classified,
+        x=match.x,
+        y=match.y,
+        size=match.size,
+        explained=match.explained,
+        colour=None if match.ink is None else nearest_colour(match.ink),
+    )
+
+
+def _crops(image: Tensor, background: Tensor, matches: list[Match]) -> Tensor:
+    """What the classifier looks at: squares around the matches, [B, 3, S, S]."""
+    height, width = image.shape[1:]
+    cut = []
+    for match in matches:
+        half = max(match.size * crops.MARGIN / 2, 2.0)
+        centre_y, centre_x = match.y * height, match.x * width
+        top, left = round(centre_y - half), round(centre_x - half)
+        side = round(2 * half)
+        square = background[:, None, None].repeat(1, side, side)
+        y0, x0 = max(top, 0), max(left, 0)
+        seen = image[:, y0 : max(top + side, 0), x0 : max(left + side, 0)]
+        square[:, y0 - top : y0 - top + seen.shape[1], x0 - left : x0 - left + seen.shape[2]] = seen
+        size = (crops.SIDE, crops.SIDE)
+        cut.append(F.interpolate(square[None], size, mode="bilinear", antialias=True)[0])
+    return torch.stack(cut) if cut else torch.zeros(0, 3, crops.SIDE, crops.SIDE)
+
+
 def _planes(pixels: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).float() / 255
-
-
-def _template(name: str, face: ImageFont.FreeTypeFont) -> NDArray[np.uint8]:
-    """The glyph in the middle of a transparent square, its larger side filling it."""
-    canvas = Image.new("RGBA", (200, 200))
-    ImageDraw.Draw(canvas).text(
-        (100, 100), unicodedata.lookup(name), font=face, anchor="mm", embedded_color=True
-    )
-    left, top, right, bottom = canvas.getbbox() or (0, 0, 1, 1)
-    side = max(right - left, bottom - top)
-    middle_x, middle_y = (left + right) / 2, (top + bottom) / 2
-    box = (middle_x - side / 2, middle_y - side / 2, middle_x + side / 2, middle_y + side / 2)
-    square = canvas.resize((TEMPLATE_SIDE, TEMPLATE_SIDE), Image.Resampling.BOX, box)
-    return np.asarray(square)

@@ -1,128 +1,173 @@
-"""Measures Mini: 240 fixed prompts, each image judged.
+"""Measures a model of Mini's world: every image judged, beside the judge's own ceilings."""
 
-python -m darkroom.evaluation.mini --judge tests/data/judge.npz --json report.json
-"""
-
-import argparse
 import json
-import random
-import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-import darkroom
 from darkroom import api
-from darkroom.errors import DarkroomError
-from darkroom.evaluation.judge import COLOURS, UNICODE_NAMES, Judge, Verdict
+from darkroom.checkpoints import catalog
+from darkroom.checkpoints.detect import detect
+from darkroom.checkpoints.header import read_header
+from darkroom.checkpoints.load import load
+from darkroom.contracts import ModelSpec
+from darkroom.errors import ModelError, RequestError
+from darkroom.evaluation.judge import Judge
+from darkroom.evaluation.page import SuiteReport, page
+from darkroom.evaluation.scenes import Drawer
+from darkroom.evaluation.scoring import ask, figures
+from darkroom.evaluation.suites import SUITES, Trial, trials
 from darkroom.images import io as files
-from darkroom.images import provenance
+from darkroom.models.autoencoder import Autoencoder
 
-REPEATS = 5  # prompts for each object: 5 × 48 = 240
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One prompt and what the judge must see."""
-
-    prompt: str
-    seed: int
-    object: str
-    background: str
+Pixels = NDArray[np.uint8]
+COUNT = 500  # prompts in a suite
+START_SIDE = 128  # pixels of the images that img2img starts from; they are fitted to the model
 
 
 @dataclass(frozen=True)
 class Report:
-    """Parts of the prompts, in 0…1, in which the judge saw what was asked for."""
+    """What a model makes of its prompts, suite by suite."""
 
-    prompts: int
-    object: float
-    background: float
-    both: float
-    misses: tuple[str, ...]
+    model: str
+    suites: Mapping[str, SuiteReport]
+    notes: tuple[str, ...]
+
+    def values(self) -> dict[str, object]:
+        """The report without its images, for JSON."""
+        suites = {
+            name: {
+                "prompts": len(suite.answers),
+                "model": suite.model,
+                "drawings": suite.drawings,
+                "reconstructions": suite.reconstructions,
+                "misses": [
+                    {
+                        "prompt": answer.trial.prompt,
+                        "seed": answer.trial.seed,
+                        "wrong": [what for what, right in answer.right.items() if not right],
+                        "saw": answer.saw,
+                    }
+                    for answer in suite.answers
+                    if not answer.whole
+                ],
+            }
+            for name, suite in self.suites.items()
+        }
+        return {"model": self.model, "suites": suites, "notes": self.notes}
+
+    def write(self, folder: Path, *, overwrite: bool = False) -> None:
+        """Write `report.json` and `index.html`.  OutputError."""
+        files.make_folder(folder)
+        told = json.dumps(self.values(), indent=2, ensure_ascii=False) + "\n"
+        shown = page(self.model, self.suites, self.notes)
+        for name, text in ("report.json", told), ("index.html", shown):
+            files.write_atomic(folder / name, text.encode(), overwrite=overwrite)
 
 
-def suite(repeats: int = REPEATS) -> tuple[Trial, ...]:
-    """The fixed prompts: every object `repeats` times, on different backgrounds, seeds varied."""
-    dice = random.Random(20_221_120)
-    trials = []
-    for name in UNICODE_NAMES:
-        for colour in dice.sample(list(COLOURS), repeats):
-            prompt = f"{_article(name)}{name} on {_article(colour)}{colour} background"
-            trials.append(Trial(prompt, dice.randrange(2**32), name, colour))
-    return tuple(trials)
+def evaluate(
+    model: str,
+    judge: Judge,
+    *,
+    suites: Sequence[str] = tuple(SUITES),
+    count: int = COUNT,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Measure a model with the first `count` prompts of each suite.
+
+    Suites with words that the model does not know are left out, which the report's notes say.
+    `tell` hears how far it is.
+
+    Raises:
+        RequestError: no suite is called so.
+        ModelError: a model that does not say which words it knows, or none of the judge's objects.
+    """
+    for name in suites:
+        if name not in SUITES:
+            known = ", ".join(SUITES)
+            raise RequestError(f"There is no suite “{name}”.", f"The suites are: {known}.")
+    spec = spec_of(model)
+    names = known_objects(spec, judge)
+    opened, autoencoder = api.load(model), autoencoder_of(spec)
+    drawer, side = Drawer(judge.glyphs), min(spec.native_width, spec.native_height)
+    done, notes = {}, []
+    for name in suites:
+        chosen = trials(name, names, count)
+        strange = unknown(spec, chosen)
+        if strange or not chosen:
+            why = f"does not know {', '.join(strange)}" if strange else "was shown all that it asks"
+            notes.append(f"The suite {name} is left out: {spec.name} {why}.")
+            tell(notes[-1])
+            continue
+        pictures = list(_told(images(opened, chosen, drawer), name, len(chosen), tell))
+        drawings = [drawer.draw(trial, side) for trial in chosen]
+        judged = [ask(judge, *shown) for shown in zip(chosen, pictures, strict=True)]
+        true = [ask(judge, *shown) for shown in zip(chosen, drawings, strict=True)]
+        again = [reconstruction(autoencoder, drawing) for drawing in drawings]
+        through = [ask(judge, *shown) for shown in zip(chosen, again, strict=True)]
+        done[name] = SuiteReport(judged, figures(judged), figures(true), figures(through), pictures)
+    return Report(spec.name, done, tuple(notes))
 
 
-def images(model: api.Model, trials: tuple[Trial, ...]) -> Iterator[NDArray[np.uint8]]:
+def spec_of(model: str) -> ModelSpec:
+    """What a model's header says.  ModelError."""
+    path = catalog.find(model)
+    return detect(read_header(path), path)
+
+
+def known_objects(spec: ModelSpec, judge: Judge) -> tuple[str, ...]:
+    """The judge's objects whose names the model knows.  ModelError where there are too few."""
+    words = frozenset(spec.words)
+    names = tuple(name for name in judge.glyphs.names if words.issuperset(name.split()))
+    if len(names) < 2:
+        raise ModelError(
+            f"{spec.name} cannot be measured: it does not say that it knows the judge's objects.",
+            "This evaluation is for Mini and models of its kind, trained by `darkroom train`.",
+        )
+    return names
+
+
+def unknown(spec: ModelSpec, chosen: Sequence[Trial]) -> list[str]:
+    """The words of some prompts that a model does not know, sorted."""
+    words = {word for trial in chosen for word in trial.prompt.split()}
+    return sorted(words - set(spec.words))
+
+
+def images(model: api.Model, chosen: Sequence[Trial], drawer: Drawer) -> Iterator[Pixels]:
     """One image [H, W, 3] for each trial, with the model's own defaults."""
-    for trial in trials:
-        yield np.asarray(model.txt2img(trial.prompt, seed=trial.seed).pil)
+    for trial in chosen:
+        if trial.start is None:
+            made = model.txt2img(trial.prompt, seed=trial.seed)
+        else:
+            start = Image.fromarray(drawer.draw_start(trial, START_SIDE))
+            made = model.img2img(start, trial.prompt, strength=trial.strength, seed=trial.seed)
+        yield np.asarray(made.pil)
 
 
-def score(trials: tuple[Trial, ...], verdicts: list[Verdict]) -> Report:
-    """How often the judge saw what was asked for."""
-    pairs = list(zip(trials, verdicts, strict=True))
-    objects = [verdict.object == trial.object for trial, verdict in pairs]
-    backgrounds = [verdict.background == trial.background for trial, verdict in pairs]
-    return Report(
-        prompts=len(pairs),
-        object=float(np.mean(objects)),
-        background=float(np.mean(backgrounds)),
-        both=float(np.mean(np.logical_and(objects, backgrounds))),
-        misses=tuple(
-            f"{trial.prompt} (seed {trial.seed}): saw {verdict.object} on {verdict.background}"
-            for (trial, verdict), right, ground in zip(pairs, objects, backgrounds, strict=True)
-            if not (right and ground)
-        ),
-    )
+def autoencoder_of(spec: ModelSpec) -> Autoencoder:
+    """The model's autoencoder alone, on the CPU."""
+    return load(spec, precision="fp32", device="cpu").autoencoder
 
 
-def contact_sheet(pictures: list[NDArray[np.uint8]], columns: int) -> Image.Image:
-    """Images of one size side by side, in order, at twice their size: 64 pixels are few today."""
-    height, width = pictures[0].shape[:2]
-    rows = -(-len(pictures) // columns)
-    canvas = Image.new("RGB", (columns * width, rows * height))
-    for place, picture in enumerate(pictures):
-        y, x = divmod(place, columns)
-        canvas.paste(Image.fromarray(picture), (x * width, y * height))
-    return canvas.resize((2 * canvas.width, 2 * canvas.height), Image.Resampling.LANCZOS)
+@torch.no_grad()
+def reconstruction(autoencoder: Autoencoder, pixels: Pixels) -> Pixels:
+    """What is left of an image [H, W, 3] after encoding and decoding."""
+    planes = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    decoded = autoencoder.decode(autoencoder.encode(planes))[0]
+    result: Pixels = ((decoded.clamp(-1, 1) + 1) * 127.5).byte().permute(1, 2, 0).numpy()
+    return result
 
 
-def _article(word: str) -> str:
-    if word in {"cherries", "grapes"}:
-        return ""
-    return "an " if word[0] in "aeio" else "a "
-
-
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="mini")
-    parser.add_argument("--judge", type=Path, required=True, help="the judge's templates")
-    parser.add_argument("--json", type=Path, help="write the report here")
-    parser.add_argument("--sheet", type=Path, help="write one image of every object here")
-    limits = range(1, len(COLOURS) + 1)
-    parser.add_argument("--repeats", type=int, choices=limits, default=REPEATS, metavar="N")
-    given = parser.parse_args()
-    try:
-        trials, judge = suite(given.repeats), Judge.from_file(given.judge)
-        pictures = list(images(api.load(given.model), trials))
-    except DarkroomError as error:
-        sys.exit(f"error: {error.message}\nhint: {error.hint}")
-    report = score(trials, [judge.judge(picture) for picture in pictures])
-    text = json.dumps(asdict(report), indent=2)
-    sys.stdout.write(text + "\n")
-    if given.json:
-        given.json.write_text(text + "\n")
-    if given.sheet:
-        sheet = files.from_pil(contact_sheet(pictures[:: given.repeats], 8))
-        mark = provenance.new_mark(darkroom.__version__)
-        files.write_atomic(given.sheet, files.encode(sheet, mark=mark), overwrite=True)
-
-
-if __name__ == "__main__":
-    main()
+def _told(
+    made: Iterator[Pixels], suite: str, count: int, tell: Callable[[str], None]
+) -> Iterator[Pixels]:
+    """The same images; every tenth part of them is told."""
+    for number, picture in enumerate(made, 1):
+        if number % max(1, count // 10) == 0:
+            tell(f"{suite}: {number} of {count} images")
+        yield picture

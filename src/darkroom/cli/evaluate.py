@@ -1,0 +1,81 @@
+"""The commands that measure a model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from darkroom.cli.flags import Debug, Json
+
+app = typer.Typer(
+    name="evaluate",
+    help="Measure a model.\n\nExample: darkroom evaluate mini --count 50",
+    no_args_is_help=True,
+)
+
+
+@app.callback()
+def evaluate() -> None:
+    """Measure a model."""
+
+
+@app.command()
+def mini(
+    *,
+    model: Annotated[
+        str, typer.Option(help="A model of Mini's kind: its name, or a file.", metavar="NAME|FILE")
+    ] = "mini",
+    suite: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="single, background, pair, relation, shape, count, style, sketch, keep or change; "
+            "may be given more than once. Default: all.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option(help="Prompts in a suite.", min=1, metavar="N")] = 500,
+    out: Annotated[
+        Path, typer.Option(help="Folder for report.json and index.html.", metavar="DIR")
+    ] = Path("mini-evaluation"),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a report that stands there.")
+    ] = False,
+    glyphs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Pictures of the objects that the judge looks for. Default: drawn from the font "
+            "Noto Color Emoji.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    json: Json = False,
+    debug: Debug = False,  # noqa: ARG001 (its callback does the work)
+) -> None:
+    """Ask Mini for what it should know, and a judge for what its images show.
+
+    Example: darkroom evaluate mini --suite single --suite pair --count 100
+    """
+    from json import dumps
+
+    from darkroom.evaluation.judge import Judge
+    from darkroom.evaluation.mini import evaluate
+    from darkroom.evaluation.suites import SUITES
+
+    report = evaluate(
+        model,
+        Judge.open(glyphs),
+        suites=suite or list(SUITES),
+        count=count,
+        tell=lambda line: typer.echo(line, err=True),
+    )
+    report.write(out, overwrite=overwrite)
+    if json:
+        typer.echo(dumps(report.values()))
+        return
+    for name, measured in report.suites.items():
+        typer.echo(
+            f"{name}: {', '.join(f'{what} {part:.1%}' for what, part in measured.model.items())}"
+        )
+    typer.echo(str(out / "index.html"))
