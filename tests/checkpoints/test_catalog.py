@@ -146,6 +146,21 @@ def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path: Path) -> None:
     assert catalog.sha256(file) == hashlib.sha256(b"one").hexdigest()
 
 
+def test_a_full_disk_leaves_no_draft_of_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "model.ckpt"
+    file.write_bytes(b"one")
+
+    def full(path: Path, *_: object) -> int:
+        path.write_bytes(b"{")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    assert catalog.sha256(file) == hashlib.sha256(b"one").hexdigest()
+    assert list(paths.cache_folder().iterdir()) == []
+
+
 def test_a_file_that_is_gone_has_no_hash(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"gone\.ckpt cannot be read"):
         catalog.sha256(tmp_path / "gone.ckpt")

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from darkroom.checkpoints import layouts
 from darkroom.checkpoints.detect import detect
-from darkroom.checkpoints.header import read_header
+from darkroom.checkpoints.header import Header, read_header
 from darkroom.checkpoints.load import DTYPES, Networks, load, save_published
+from darkroom.checkpoints.weights import Weights
 from darkroom.contracts import ModelSpec, Precision
 from darkroom.errors import ModelError, OutputError
 from darkroom.models.autoencoder import Autoencoder
@@ -190,6 +191,54 @@ def test_whole_numbers_are_no_weights(published: dict[str, Tensor], tmp_path: Pa
         load(spec_of(path), precision="fp32", device="cpu")
 
 
+@pytest.mark.parametrize("kind", ["I64", "F8_E8M0"])
+def test_types_that_no_weights_have_are_refused_from_the_header(kind: str, saved: Path) -> None:
+    header = read_header(saved)
+    name = "first_stage_model.quant_conv.weight"
+    tensors = {**header.tensors, name: dataclasses.replace(header.tensors[name], dtype=kind)}
+    with pytest.raises(ModelError, match=rf"{name} is stored as {kind}"):
+        detect(dataclasses.replace(header, tensors=tensors), saved)
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2], ids=str)
+def test_eight_bit_floats_are_read_and_widened(
+    dtype: torch.dtype, published: dict[str, Tensor], tmp_path: Path
+) -> None:
+    state = {name: tensor.to(dtype) for name, tensor in published.items()}
+    path = tmp_path / "small.safetensors"
+    safetensors.torch.save_file(state, path)
+    for precision, wide in DTYPES.items():
+        loaded = load(spec_of(path), precision=precision, device="cpu")
+        for name, value in states(networks()).items():
+            assert torch.equal(states(loaded)[name], value.to(dtype).to(wide))
+    name = "first_stage_model.quant_conv.bias"
+    state[name].view(torch.uint8)[0] = 0x7F  # NaN in both.
+    safetensors.torch.save_file(state, path)
+    with pytest.raises(ModelError, match=rf"{name} holds values that are no numbers"):
+        load(spec_of(path), precision="fp32", device="cpu")
+
+
+def read_all(header: Header) -> None:
+    weights = Weights(header, header.files[0].name)
+    for info in header.tensors.values():
+        weights.stored(info)
+
+
+@pytest.mark.parametrize("left", [0, 1000, None])
+def test_a_file_that_shrinks_behind_its_header_is_no_surprise(
+    left: int | None, saved: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(saved.read_bytes())
+    header = read_header(path)
+    if left is None:
+        path.unlink()
+    else:
+        os.truncate(path, left)
+    with pytest.raises(ModelError, match=r"model\.safetensors changed while it was read"):
+        read_all(header)
+
+
 def test_a_file_that_changed_since_is_checked_again(saved: Path, tmp_path: Path) -> None:
     spec = spec_of(saved)
     other = dataclasses.replace(UNET, blocks=2)
@@ -262,7 +311,7 @@ import json, re, sys
 from pathlib import Path
 import torch
 from darkroom.checkpoints.detect import detect
-from darkroom.checkpoints.header import read_header
+from darkroom.checkpoints.header import Header, read_header
 from darkroom.checkpoints.load import load
 
 def said(field):

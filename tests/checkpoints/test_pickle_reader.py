@@ -168,6 +168,17 @@ def test_what_training_programs_leave_is_passed_over(
     assert header.metadata == {"global_step": "12", "epoch": "4"}
 
 
+@pytest.mark.parametrize("way", WAYS[::3], ids=str)
+def test_an_optimizer_beside_weights_without_a_name_of_their_own(
+    way: dict[str, bool | int], tmp_path: Path
+) -> None:
+    moments = {"step": torch.tensor(1.0), "exp_avg": torch.ones(2)}
+    optimizer = {"state": {0: moments}, "param_groups": [{"lr": 1e-4}]}
+    value = {**weights(), "optimizer": optimizer, "lr_scheduler": {"last": torch.ones(1)}}
+    header = save(value, tmp_path / "last.ckpt", way)
+    assert header.tensors.keys() == weights().keys()
+
+
 def test_a_whole_model_is_refused_by_its_name(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     torch.save(nn.Linear(2, 2), path)
