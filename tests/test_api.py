@@ -90,6 +90,15 @@ def test_leaving_a_loop_loses_nothing_and_cancel_keeps_what_is_done(model: darkr
     assert [image.seed for image in cancelled.images] == [3]
 
 
+def test_previews_are_shown_where_they_are_asked_for(model: darkroom.Model) -> None:
+    def shown(made: darkroom.Generation) -> set[int]:
+        return {len(event.previews) for event in made if isinstance(event, Stepped)}
+
+    small_one: Wishes = {"width": 32, "height": 32, "steps": 2, "count": 2, "batch": 2}
+    assert shown(model.txt2img("a cat", previews=True, **small_one)) == {2}
+    assert shown(model.txt2img("a cat", **small_one)) == {0}
+
+
 def test_no_image_at_all_is_explained(model: darkroom.Model) -> None:
     made = small(model)
     made.cancel()

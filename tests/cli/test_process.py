@@ -180,6 +180,12 @@ def test_ctrl_c_reports_finished_images_as_json(make: Run, monkeypatch: pytest.M
     assert len(list(Path("outputs").iterdir())) == 1
 
 
+def test_one_json_object_even_where_nothing_was_finished(make: Run) -> None:
+    done = make("a cat", "--sampler", "no such", "--json")
+    assert (done.exit_code, json.loads(done.stdout)["images"]) == (2, [])
+    assert "error: There is no sampler" in done.stderr
+
+
 def test_closed_streams(run: Run) -> None:
     assert run is not None
     done = subprocess.run(

@@ -306,6 +306,14 @@ def test_what_an_older_recipe_does_not_say_it_means_by_default() -> None:
     assert metadata.from_json(json.dumps(values)) == RECIPE
 
 
+def test_older_recipes_of_euler_ancestral_mean_its_whole_noise() -> None:
+    """Its eta could not be said, and was written as 0."""
+    values = json.loads(changed(sampler="euler_ancestral", eta=0.0))
+    assert metadata.from_json(json.dumps(values)).eta == 0.0
+    del values["churn"]
+    assert metadata.from_json(json.dumps(values)).eta == 1.0
+
+
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_recipe_is_refused(kind: str) -> None:
     with pytest.raises(ImageError) as refused:

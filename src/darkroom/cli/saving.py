@@ -30,7 +30,7 @@ def carry_out(requests: Sequence[Request], flags: Flags) -> None:
         typer.echo(f"Stopped. Finished images: {len(report.images)} of {wanted}.", err=True)
         raise typer.Exit(failure.INTERRUPTED) from stop
     finally:  # what is finished is reported, whatever happened then
-        if flags.json and report.images:
+        if flags.json:
             typer.echo(json.dumps(report.as_object()))
 
 
@@ -45,7 +45,7 @@ class _Report:
     def add(self, path: Path, done: ImageDone) -> None:
         recipe = done.recipe
         said = {"prompt": recipe.prompt, "model": recipe.model}
-        size = {"width": recipe.width, "height": recipe.height}
+        size = {"width": done.image.width, "height": done.image.height}
         self.images.append({"path": str(path), "seed": done.seed} | size | said)
 
     def as_object(self) -> dict[str, object]:

@@ -72,6 +72,8 @@ def from_json(text: str) -> Recipe:
     if not isinstance(values, dict):
         raise ImageError("The recipe is damaged: it is not a JSON object.", _DAMAGED_HINT)
     version = values.get("version")
+    if values.get("sampler") == "euler_ancestral" and "churn" not in values:
+        values["eta"] = 1.0  # once it could not be said, and 0 was written
     values = _unsaid() | values if "version" in values else values
     if type(version) is int and version > RECIPE_VERSION:
         raise ImageError(

@@ -71,5 +71,5 @@ class Ladder:
 def _explanation(work: str) -> DarkroomError:
     return DarkroomError(
         f"Memory ran out while {work}.",
-        "Ask for a smaller image (--width, --height), close other programs, or use --device cpu.",
+        "Ask for a smaller image, close other programs, or compute on the device cpu.",
     )

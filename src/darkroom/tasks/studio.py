@@ -206,5 +206,5 @@ def _broken(work: str, precision: Precision) -> DarkroomError:
         f"The model's numbers became infinite or undefined (NaN) while {work}.",
         "Its weights are damaged; get the file again or use another model."
         if precision == "fp32"
-        else f"Its weights may not bear {precision}: try --precision fp32.",
+        else f"Its weights may not bear {precision}: ask for the precision fp32.",
     )
