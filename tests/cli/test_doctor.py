@@ -2,10 +2,13 @@
 
 import getpass
 import json
+import os
 import platform
+import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +151,7 @@ def test_it_survives_without_torch(no_torch: None) -> None:
 
 
 def test_a_driver_without_the_build_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkup.shutil, "which", lambda _: "/usr/bin/nvidia-smi")
+    monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/nvidia-smi")
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.version.cuda", None)
     good, bad = findings()["torch"]
@@ -157,23 +160,23 @@ def test_a_driver_without_the_build_for_it(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    version = checkup.metadata.version
+    version: Callable[[str], str] = metadata.version
 
     def asked(name: str) -> str:
         if name == "ftfy":
-            raise checkup.metadata.PackageNotFoundError(name)
+            raise metadata.PackageNotFoundError(name)
         return version(name)
 
-    monkeypatch.setattr(checkup.metadata, "version", asked)
+    monkeypatch.setattr(metadata, "version", asked)
     present, missing = findings()["packages"]
     assert "ftfy" not in present.said
     assert missing.said == "missing: ftfy"
 
 
 def test_a_full_disk_and_a_closed_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = checkup.shutil.disk_usage("/")
-    monkeypatch.setattr(checkup.shutil, "disk_usage", lambda _: usage._replace(free=10**9))
-    monkeypatch.setattr(checkup.os, "access", lambda *_: False)
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10**9))
+    monkeypatch.setattr(os, "access", lambda *_: False)
     (finding,) = findings()["models folder"]
     assert finding.good is False and finding.said == "1 GB free, and may not be written to"
     assert "Make room" in finding.hint and "Set another place" in finding.hint
