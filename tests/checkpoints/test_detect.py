@@ -454,7 +454,7 @@ def test_few_names_do_not_stand_for_endlessly_many_blocks() -> None:
 def test_all_this_needs_no_torch() -> None:
     code = (
         "import sys; sys.modules['torch'] = sys.modules['pickle'] = None\n"
-        "from darkroom.checkpoints import catalog, detect, header"
+        "from darkroom.checkpoints import catalog, detect, elsewhere, facts, header, registry"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from darkroom.checkpoints import catalog, folder, layouts
@@ -289,6 +291,31 @@ SPOILT: dict[str, tuple[Change, str]] = {
 def test_a_folder_that_lies_is_refused_in_words(change: Change, says: str, model: Path) -> None:
     change(model)
     assert says in refusal(model)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_settings_say_is_meant_or_refused(data: st.DataObject, model: Path) -> None:
+    file = data.draw(st.sampled_from(sorted({row[0] for row in folder._SETTINGS})))
+    before = (model / file).read_text()
+    keys = st.sampled_from(sorted(json.loads(before)))
+    changes = data.draw(st.dictionaries(keys, JSON, max_size=4))
+    (model / file).write_text(json.dumps({**json.loads(before), **changes}))
+    refused = None
+    try:
+        spec_of(model)
+    except ModelError as error:
+        refused = error
+    finally:
+        (model / file).write_text(before)
+    assert refused is None or (refused.message.isprintable() and refused.hint)
 
 
 RELATIVES: dict[str, tuple[dict[str, object], str]] = {

@@ -57,8 +57,9 @@ def find(name_or_path: str | Path) -> Path:
     meant = f" Did you mean {' or '.join(near)}?" if near else ""
     raise ModelError(
         f"There is no model {name[:200]!r}.{meant}",
-        "Give the path of a Stable Diffusion checkpoint (.safetensors or .ckpt), or put the file "
-        f"into {paths.models_folder()} and say its name.",
+        "Give the path of a Stable Diffusion checkpoint (.safetensors, .ckpt or a folder of "
+        f"diffusers), put it into {paths.models_folder()} and say its name, or use those of other "
+        "programs: darkroom models import",
     )
 
 

@@ -59,6 +59,7 @@ _BUFFERS = frozenset(
         "cond_stage_model.logit_scale",
         "cond_stage_model.text_projection",
         "text_encoder/embeddings.position_ids",
+        "text_encoder/text_projection.weight",
         f"{FOLDER_TEXT}embeddings.position_ids",
     }
 )

@@ -7,7 +7,10 @@ from darkroom.checkpoints.tensors import size_text
 from darkroom.errors import ModelError
 
 DOWNLOAD_AGAIN = "Download the model again; a complete Stable Diffusion file is over 1 GB."
-WANT_CHECKPOINT = "Darkroom opens Stable Diffusion checkpoints: .safetensors or .ckpt files."
+WANT_CHECKPOINT = (
+    "Darkroom opens Stable Diffusion checkpoints: .safetensors or .ckpt files, and folders of "
+    "diffusers."
+)
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
