@@ -129,3 +129,34 @@ def test_sizes_that_do_not_fit_are_refused_with_both_numbers() -> None:
             heads=(8, 8),
             context_width=64,
         )
+
+
+@pytest.mark.parametrize("inward", [True, False])
+@pytest.mark.parametrize("depths", [(1, 1), (0, 1), (0, 0)])
+@torch.no_grad()
+def test_an_image_shown_to_several_texts_is_computed_once_until_it_sees_them(
+    depths: tuple[int, ...], inward: bool
+) -> None:
+    config = UNetConfig(
+        in_channels=4,
+        out_channels=4,
+        widths=(32, 64),
+        blocks=1,
+        depths=depths,
+        middle_depth=depths[-1],
+        self_attention=(inward,) * 2,
+        heads=(4, 4),
+        context_width=16,
+    )
+    torch.manual_seed(0)
+    unet = UNet(config).eval()
+    rows: list[int] = []
+    unet.conv_in.register_forward_hook(lambda _, inputs, __: rows.append(len(inputs[0])))
+    images, texts = torch.randn(2, 4, 8, 12), torch.randn(6, 5, 16)
+    x, timestep = torch.cat([images] * 3), torch.tensor([3.0, 700.0] * 3)
+    out = unet(x, timestep, texts)
+    each = [unet(x[i : i + 1], timestep[i : i + 1], texts[i : i + 1]) for i in range(6)]
+    assert oracles.error(out, torch.cat(each)) < TOLERANCE / 10
+    unet(x, timestep.sort().values, texts)
+    unet(x[:3], timestep[:3], texts[:3])
+    assert rows == [2, *[1] * 6, 6, 3]

@@ -5,11 +5,10 @@ Letters: B batch, Z latent channels, f the factor (8 for Stable Diffusion), C wi
 """
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from darkroom.contracts import AutoencoderConfig
 from darkroom.models.attention import attend
-from darkroom.models.layers import Conv, Enlarge
+from darkroom.models.layers import Conv, Enlarge, silu
 
 
 class Autoencoder(nn.Module):
@@ -67,7 +66,7 @@ class Encoder(nn.Module):
         for level in self.down:
             x = level(x)
         x = self.middle(x)
-        out: Tensor = self.conv_out(F.silu(self.norm_out(x)))
+        out: Tensor = self.conv_out(silu(self.norm_out(x)))
         return out
 
 
@@ -94,7 +93,7 @@ class Decoder(nn.Module):
         x = self.middle(self.conv_in(z))
         for level in self.up:
             x = level(x)
-        out: Tensor = self.conv_out(F.silu(self.norm_out(x)))
+        out: Tensor = self.conv_out(silu(self.norm_out(x)))
         return out
 
 
@@ -161,10 +160,10 @@ class ResBlock(nn.Module):
         self.skip = nn.Identity() if before == width else Conv(before, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.conv_1(F.silu(self.norm_1(x)))
-        y = self.conv_2(F.silu(self.norm_2(y)))
-        out: Tensor = self.skip(x) + y
-        return out
+        y: Tensor = self.conv_1(silu(self.norm_1(x)))
+        y = self.conv_2(silu(self.norm_2(y)))
+        y += self.skip(x)
+        return y
 
 
 class SpatialAttention(nn.Module):
