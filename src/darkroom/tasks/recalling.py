@@ -271,7 +271,10 @@ def _is_of(path: Path, digest: str) -> bool:
 
 def _missing(name: str, digest: str | None) -> str:
     which = f"The model {name}" if name else "Its model"
-    return f"{which} is not installed{'' if digest is None else f' (SHA-256 {digest}…)'}."
+    if digest is None:
+        return f"{which} is not installed."
+    begins = "" if len(digest) == hashlib.sha256().digest_size * 2 else " begins with"
+    return f"{which} is not installed (its SHA-256{begins} {digest})."
 
 
 def _how_to_get() -> str:
