@@ -31,7 +31,7 @@ class Brush:
         return dice.integers(0, 256, (scene.height, scene.width, 3), np.uint8)
 
 
-def recipe() -> Recipe:
+def tiny_recipe() -> Recipe:
     """Every stage, a few steps of each."""
 
     def few(steps: int) -> Schedule:

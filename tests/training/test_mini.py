@@ -1,6 +1,7 @@
 """All stages in order, with tiny networks and a painter that needs no font."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from darkroom.training.autoencoder import new_autoencoder, normalise_latents, ps
 from darkroom.training.forecast import forecast
 from darkroom.training.loop import Budget, Paused
 from darkroom.training.mini import Run, make
-from tests.training.brush import AUTOENCODER, Brush, recipe
+from tests.training.brush import AUTOENCODER, Brush, tiny_recipe
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +32,7 @@ def run_in(tmp_path: Path) -> Callable[..., Run]:
     def run(name: str, *, steps: int | None = None, start: Path | None = None) -> Run:
         return Run(
             state=tmp_path / name,
-            recipe=recipe(),
+            recipe=tiny_recipe(),
             objects=4,
             device=torch.device("cpu"),
             budget=Budget(steps=steps),
@@ -93,3 +94,10 @@ def test_normalising_latents_changes_their_size_and_nothing_that_is_decoded() ->
     normalise_latents(model, pixels, 0.18215)
     assert abs(float(model.encode(pixels).std()) * 0.18215 - 1) < 1e-4
     assert psnr(model.decode(model.encode(pixels)), before) > 80
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no NVIDIA card")
+def test_a_card_runs_every_stage(run_in: Callable[..., Run]) -> None:
+    path = make(replace(run_in("card"), device=torch.device("cuda")))
+    assert detect(read_header(path), path).demonstration

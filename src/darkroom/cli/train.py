@@ -59,6 +59,9 @@ def mini(
     from darkroom.training.loop import Budget, Paused
     from darkroom.training.mini import Run, make
 
+    _known(objects)
+    if device not in {"cpu", "cuda"}:
+        raise RequestError(f"There is no device {device!r}.", "Use cpu or cuda.")
     if device == "cuda" and not torch.cuda.is_available():
         raise RequestError("This torch sees no CUDA device.", "Use --device cpu.")
     torch.set_num_threads(threads)
@@ -104,17 +107,27 @@ def scenes(
     from darkroom.training.scenes.layout import STAGES, training_scene
     from darkroom.training.scenes.painter import Painter
     from darkroom.training.scenes.painter import sheet as joined
-    from darkroom.training.scenes.vocabulary import objects as known
 
+    known = _known(objects)
     if stage not in STAGES:
         raise RequestError(f"There is no stage {stage!r}.", f"Use one of: {', '.join(STAGES)}.")
-    names = [item.name for item in known(objects)]
-    drawn = [training_scene(1, index, names, stage) for index in range(count)]
+    drawn = [training_scene(1, index, known, stage) for index in range(count)]
     painter = Painter(font)
     joined([painter.paint(scene) for scene in drawn], 12).save(sheet)
     if captions:
         for index, scene in enumerate(drawn):
             typer.echo(grammar.caption(np.random.default_rng(index), scene))
+
+
+def _known(count: int) -> list[str]:
+    """The names of the first objects."""
+    from darkroom.training.scenes.vocabulary import objects
+
+    if count > len(objects()):
+        raise RequestError(
+            f"There are {len(objects())} objects, not {count}.", "Ask for no more than there are."
+        )
+    return [item.name for item in objects(count)]
 
 
 def _say(message: str) -> None:

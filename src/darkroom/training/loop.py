@@ -86,7 +86,7 @@ class Watch:
 
     report: Callable[[Progress], None]
     evaluate: Callable[[int], None] | None = None
-    evaluate_every: int = 2000
+    evaluate_every: int = 1000
 
 
 def train(
