@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, PngImagePlugin
 
+from darkroom.contracts import Recipe
 from darkroom.images import inspection, io, metadata
 from tests.cli.conftest import Run, assert_refused
 from tests.tiny import TinyCheckpoint
@@ -146,7 +147,7 @@ def test_a_model_that_is_not_installed(run: Run, file: Path, installed: Path) ->
     said = assert_refused(run("replay", file), 2)
     found = inspection.inspect_file(file)
     assert found.recipe is not None
-    assert f"The model tiny is not installed (its SHA-256 {found.recipe.model_sha256})" in said
+    assert f"The model tiny is not installed (its SHA-256 is {found.recipe.model_sha256})" in said
     assert str(installed) in said and "--model FILE" in said
     assert sorted(Path().rglob("*")) == before
     named = run("replay", file, "--verify", "--model", os.environ["DARKROOM_MODEL"])
@@ -222,3 +223,35 @@ def test_an_image_of_another_program_that_says_too_little(run: Run, installed: P
 @pytest.mark.parametrize("tolerance", ["-1", "256", "x"])
 def test_a_tolerance_that_is_none(run: Run, file: Path, tolerance: str) -> None:
     assert_refused(run("replay", file, "--verify", "--tolerance", tolerance), 2)
+
+
+def recipe_of(run: Run, *arguments: object) -> Recipe:
+    done = run("txt2img", *arguments, "--out", "made.png", "--overwrite")
+    assert done.exit_code == 0, done.stderr
+    found = inspection.inspect_file(Path("made.png")).recipe
+    assert found is not None
+    return found
+
+
+def test_an_image_like_another_has_its_settings_and_the_flags_win(
+    run: Run, file: Path, averaged_checkpoint: Path, installed: Path
+) -> None:
+    shutil.copy(averaged_checkpoint, installed)
+    first = recipe_of(
+        run, "a cat", "--seed", 7, "--model", "averaged", "--ema", "--sampler", "ddim"
+    )
+    shutil.copy("made.png", "first.png")
+    same = recipe_of(run, "--like", "first.png")
+    assert same == first, "model, averages and all"
+    other = recipe_of(run, "a dog", "--like", "first.png", "--sampler", "DPM++ 2M Karras")
+    assert (other.prompt, other.seed, other.ema) == ("a dog", 7, True)
+    assert (other.sampler, other.schedule) == ("dpmpp_2m", "karras")
+
+
+def test_an_image_like_one_of_another_program_says_what_is_left_out(
+    run: Run, installed: Path
+) -> None:
+    theirs = of_a1111("a cat\nSteps: 3, Sampler: Euler a, Seed: 4, Size: 64x32, Mask blur: 4")
+    done = run("txt2img", "--like", theirs, "--out", "made.png")
+    assert "Not taken over: Mask blur: 4" in done.stderr
+    assert recipe_of(run, "--like", theirs).seed == 4

@@ -36,7 +36,7 @@ def requests(
         ImageError: an image is none, or cannot be read.
     """
     task: Task = "img2img" if image else "txt2img"
-    alike = _like(flags.like, task, tell)
+    alike = _like(flags, task, tell)
     said = {name: _said(name, getattr(flags, name), alike.get(name)) for name in _FIELDS}
     first = Request(
         task=task,
@@ -50,18 +50,21 @@ def requests(
     )
 
 
-def _like(file: Path | None, task: Task, tell: Callable[[str], None]) -> Mapping[str, Any]:
-    if file is None:
+def _like(flags: Flags, task: Task, tell: Callable[[str], None]) -> Mapping[str, Any]:
+    """The fields of `--like`.  Another sampler than its own brings its own schedule and noise."""
+    if flags.like is None:
         return {}
-    found = recalling.like(file, task)
+    found = recalling.like(flags.like, task)
     for remark in found.remarks:
         tell(remark)
-    return found.fields
+    replaced = () if flags.sampler is None else ("schedule", "eta", "churn")
+    return {name: value for name, value in found.fields.items() if name not in replaced}
 
 
 def _said(name: str, flag: Any, alike: Any) -> Any:
     """The flag, else what the image of `--like` says, else the setting; None where nothing does."""
-    value = alike if flag is None else flag
+    switched_off = flag is False and alike is not None  # a switch that was not said
+    value = alike if flag is None or switched_off else flag
     if name in settings.TABLE:
         value = settings.read(name, value)
     return None if value == "auto" else value

@@ -273,8 +273,9 @@ def _missing(name: str, digest: str | None) -> str:
     which = f"The model {name}" if name else "Its model"
     if digest is None:
         return f"{which} is not installed."
-    begins = "" if len(digest) == hashlib.sha256().digest_size * 2 else " begins with"
-    return f"{which} is not installed (its SHA-256{begins} {digest})."
+    kind = {64: "its SHA-256 is", _SHORTEST_HASH: "its short hash is"}
+    told = kind.get(len(digest), "its SHA-256 begins with")
+    return f"{which} is not installed ({told} {digest})."
 
 
 def _how_to_get() -> str:
