@@ -19,7 +19,7 @@ from darkroom.errors import DarkroomError
 from darkroom.models import autoencoder, text_encoder, unet
 from darkroom.names import SAMPLERS
 from darkroom.planning.cost import Cost, decoder_cost, encoder_cost, text_cost, unet_cost
-from darkroom.planning.plan import plan
+from darkroom.planning.plan import Prompts, plan
 from darkroom.planning.resolve import resolve
 from tests.planning.specs import SMALL, V1
 
@@ -295,10 +295,69 @@ def test_padding_is_announced() -> None:
         ),
         ({"prompt": "a cat", "guidance": 1.0}, ()),
         ({"negative": "a dog", "guidance": 0.0}, ()),
+        ({"rescale": 0.5, "guidance": 1.0}, ("At guidance 1 rescale has no effect.",)),
+        ({"rescale": 0.5, "guidance": 0.0}, ()),
+        (
+            {"seed_offset": 1, "noise_scale": 0.9},
+            (
+                "dpmpp_2m draws no noise in its steps: seed offset has no effect.",
+                "dpmpp_2m draws no noise in its steps: noise scale has no effect.",
+            ),
+        ),
+        (
+            {"seed_offset": 1, "sampler": "ddim"},
+            ("ddim draws no noise in its steps: seed offset has no effect.",),
+        ),
+        ({"seed_offset": 1, "sampler": "ddim", "eta": 0.5}, ()),
+        ({"seed_offset": 1, "sampler": "euler", "churn": 1.0}, ()),
+        ({"seed_offset": 1, "sampler": "euler_ancestral"}, ()),
+        ({"noise_scale": 0.9, "sampler": "dpmpp_sde"}, ()),
     ],
 )
 def test_words_without_effect_are_announced(wishes: dict[str, Any], notes: tuple[str, ...]) -> None:
     assert planned(**wishes).notes == notes
+
+
+def test_two_passes_cost_the_time_and_the_memory_of_both() -> None:
+    small, large = planned(steps=10), planned(steps=10, width=1024, height=1024)
+    both = planned(steps=10, hires=2, hires_steps=10, hires_enlarger="latent")
+    assert (both.steps, both.evaluations) == (20, 40)
+    assert both.peak_bytes == large.peak_bytes > small.peak_bytes
+    assert both.seconds == pytest.approx(small.seconds + large.seconds, rel=0.05)
+    through_pixels = planned(steps=10, hires=2, hires_steps=10)
+    assert through_pixels.seconds > both.seconds
+    assert planned(steps=10, hires=2).steps == 15
+
+
+def test_what_cannot_fit_in_two_passes_says_where_to_begin() -> None:
+    machine = replace(LAPTOP, memory_free=4 * 2**30)
+    with pytest.raises(DarkroomError) as caught:
+        planned(machine=machine, hires=4)
+    assert caught.value.message.startswith("2048 × 2048 needs")
+    side = int(caught.value.hint.removeprefix("Ask for ").split(" ")[0])
+    assert side < 512
+    assert planned(machine=machine, hires=4, width=side, height=side).peak_bytes < 4 * 2**30
+
+
+@pytest.mark.parametrize(
+    ("prompts", "rows", "evaluations"),
+    [
+        (Prompts(negative=77, parts=((77, 1.0),)), 2, 40),
+        (Prompts(negative=77, parts=((154, 1.0),)), 1, 40),  # of two lengths: one after the other
+        (Prompts(negative=77, parts=((77, 1.0), (77, 0.5))), 3, 60),
+        (Prompts(negative=77, parts=((77, 1.0), (77, 0.0))), 2, 40),
+    ],
+)
+def test_what_the_unet_has_to_read(prompts: Prompts, rows: int, evaluations: int) -> None:
+    got = plan(resolve(Request(), V1), V1, LAPTOP, prompts=prompts)
+    assert (got.rows, got.evaluations) == (rows, evaluations)
+    assert got.seconds > 0.99 * planned().seconds
+
+
+def test_guidance_in_part_saves_time() -> None:
+    assert planned(guidance_end=0.5).evaluations == 30
+    assert planned(guidance_start=0.25, guidance_end=0.5).evaluations == 25
+    assert planned(guidance_end=0.5).seconds == pytest.approx(0.75 * planned().seconds, rel=0.05)
 
 
 def test_plms_evaluates_once_more() -> None:

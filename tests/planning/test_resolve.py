@@ -422,7 +422,7 @@ def test_a_tiled_image_takes_a_size_that_is_not_cropped() -> None:
 
 
 def test_a_large_image_may_hold_a_watermark_that_the_small_one_cannot() -> None:
-    small = {"width": 128, "height": 128}
+    small: dict[str, Any] = {"width": 128, "height": 128}
     assert made(**small).watermark is None
     assert made(**small, hires=2).watermark == b"StableDiffusionV1"
 

@@ -7,7 +7,7 @@ memory is within a third of the truth.
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from darkroom.contracts import Machine, ModelSpec, Pass, Plan, Precision, Resolved
@@ -285,11 +285,7 @@ def _notes(
     rows: int,
     emulated: bool,
 ) -> list[str]:
-    notes = []
-    if resolved.guidance == 0 and resolved.request.prompt:
-        notes.append("At guidance 0 the prompt has no effect.")
-    if resolved.guidance == 1 and resolved.request.negative:
-        notes.append("At guidance 1 the negative prompt has no effect.")
+    notes = list(_without_effect(resolved))
     first, last = resolved.passes[0], resolved.passes[-1]
     if first.steps != first.requested_steps:
         notes.append(
@@ -312,6 +308,25 @@ def _notes(
     if emulated:
         notes.append(f"The device does not compute in {precision} itself, which makes it slow.")
     return notes
+
+
+def _without_effect(resolved: Resolved) -> Iterator[str]:
+    """What was said in vain."""
+    request, record = resolved.request, SAMPLERS[resolved.sampler]
+    if resolved.guidance == 0 and request.prompt:
+        yield "At guidance 0 the prompt has no effect."
+    if resolved.guidance == 1 and request.negative:
+        yield "At guidance 1 the negative prompt has no effect."
+    if resolved.guidance == 1 and resolved.rescale:
+        yield "At guidance 1 rescale has no effect."
+    depends = record.eta is not None or record.churn
+    if record.noise == "none" or (depends and not resolved.eta and not resolved.churn):
+        for name, value, usual in (
+            ("seed offset", resolved.seed_offset, 0),
+            ("noise scale", resolved.noise_scale, 1),
+        ):
+            if value != usual:
+                yield f"{resolved.sampler} draws no noise in its steps: {name} has no effect."
 
 
 def _too_large(
