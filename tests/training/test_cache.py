@@ -13,12 +13,12 @@ from darkroom.training.autoencoder import new_autoencoder
 from darkroom.training.batches import Batches
 from darkroom.training.cache import NONE, Asked, Frames, cached
 from darkroom.training.crops import pixels
-from darkroom.training.scenes.captions import swapped
+from darkroom.training.scenes.captions import caption, swapped, words
 from darkroom.training.scenes.layout import SIZES, training_scene
 from tests.training.brush import AUTOENCODER, Brush
 
 ASKED = Asked(seed=1, stage="all", count=60, names=("cat", "dog", "car", "star"))
-TOKENIZER = Tokenizer(merges=pruned_merges(["cat", "dog", "red"]), context_length=48)
+TOKENIZER = Tokenizer(merges=pruned_merges(words(ASKED.names)), context_length=16)
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +48,11 @@ def test_they_are_what_the_autoencoder_says_scaled(tmp_path: Path) -> None:
         expected = 0.5 * model.encode(pixels([Brush().paint(scene) for scene in square]))
     latents = sets[128, 128].latents.float()
     assert (latents - expected).norm() < 0.02 * expected.norm()  # encoded in bf16
+    said = {caption(np.random.default_rng((1, i, 1)), scene) for i, scene in enumerate(every)}
+    known = {TOKENIZER.chunk(text).ids for text in said}
+    firsts = {tuple(ids.tolist()) for frames in sets.values() for ids in frames.ids[:, 0]}
+    assert firsts == known
+
     twisted = (sets[128, 128].whole[:, 1] != NONE).all(dim=1)
     assert twisted.tolist() == [swapped(scene) is not None for scene in square]
 

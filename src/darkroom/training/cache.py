@@ -6,8 +6,8 @@ tokens.  Letters: N scenes of one size, V captions of each, T tokens, Z latent c
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -76,6 +76,7 @@ class Drawing:
     asked: Asked
     font: Path | None
     tokenizer: Tokenizer
+    words: dict[str, list[int]] = field(default_factory=dict)
 
     @cached_property
     def painter(self) -> Painter:
@@ -94,8 +95,19 @@ class Drawing:
             drawn.append((scene, self.painter.paint(scene), self._ids(said), whole))
         return drawn
 
-    def _ids(self, captions: Iterable[str]) -> NDArray[np.int16]:
-        return np.array([self.tokenizer.chunk(text).ids for text in captions], np.int16)
+    def _ids(self, captions: Sequence[str]) -> NDArray[np.int16]:
+        tokenizer = self.tokenizer
+        ids = np.full((len(captions), tokenizer.context_length), tokenizer.pad, np.int16)
+        for row, text in zip(ids, captions, strict=True):
+            found = [i for word in text.split() for i in self._word(word)][: len(row) - 2]
+            row[: len(found) + 2] = (tokenizer.bos, *found, tokenizer.eos)
+        return ids
+
+    def _word(self, word: str) -> list[int]:
+        """Its tokens, which do not depend on the words around it."""
+        if word not in self.words:
+            self.words[word] = self.tokenizer.encode(word)
+        return self.words[word]
 
 
 def cached(

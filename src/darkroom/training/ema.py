@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class Ema:
@@ -23,8 +24,8 @@ class Ema:
     def update(self, module: nn.Module, step: int) -> None:
         """Take in the weights after `step`, which counts from 0."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for name, parameter in module.named_parameters():
-            self.weights[name].lerp_(parameter, 1 - decay)
+        average = get_ema_multi_avg_fn(decay)
+        average(list(self.weights.values()), list(module.parameters()), step)
 
     @torch.no_grad()
     def copy_to(self, module: nn.Module) -> None:
