@@ -317,3 +317,23 @@ def test_other_programs_find_the_mark_where_they_look() -> None:
         assert value in data
         xmp = Image.open(streams.BytesIO(data)).info["xmp"]
         assert xmp == provenance.to_xmp(mark)
+
+
+def test_quality_trades_pixels_for_bytes() -> None:
+    random = np.random.default_rng(2)
+    smooth = np.cumsum(random.integers(-2, 3, (64, 64, 3)), axis=1) + 128
+    raster = io.from_array(smooth.astype(np.uint8))
+    mark = provenance.new_mark("0.1.0")
+
+    def encoded(kind: io.Format, quality: int | None) -> bytes:
+        return io.encode(raster, kind, mark=mark, quality=quality)
+
+    for kind in ("jpeg", "webp"):
+        sizes = [len(encoded(kind, quality)) for quality in (20, 60, 95)]
+        assert sizes == sorted(sizes)
+        assert sizes[0] < sizes[2]
+    assert len(encoded("jpeg", None)) == len(encoded("jpeg", 95))
+    pixels = io.to_array(raster)
+    assert (io.read(encoded("webp", None)).pixels == pixels).all()
+    assert (io.read(encoded("png", 20)).pixels == pixels).all()
+    assert not (io.read(encoded("webp", 95)).pixels == pixels).all()

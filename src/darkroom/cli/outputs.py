@@ -27,11 +27,10 @@ _FOREIGN = {".avif", ".bmp", ".gif", ".heic", ".jxl", ".tif", ".tiff"}
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """One named file, or a folder in which every image gets a new name."""
+    """A folder, and in it one named file, or a pattern after which every image gets a new name."""
 
     folder: Path
-    file: Path | None
-    pattern: naming.Pattern
+    name: Path | naming.Pattern
     format: Format
     quality: int | None
     overwrite: bool
@@ -39,24 +38,15 @@ class Outputs:
     def save(self, data: bytes, done: ImageDone, label: str) -> Path:
         """Write one image; `label` is its seed, or what it is instead of one image."""
         io.make_folder(self.folder)
-        if self.file is not None:
-            io.write_atomic(self.file, data, overwrite=self.overwrite)
-            return self.file
-        recipe = done.recipe
-        values = {
-            "date": time.strftime("%Y-%m-%d"),
-            "time": time.strftime("%H%M%S"),
-            "seed": label,
-            "index": done.index + 1,
-            "width": done.image.width,
-            "height": done.image.height,
-            "guidance": f"{recipe.guidance:g}",
-        }
-        named = ("prompt", "model", "sampler", "steps", "task")
-        values |= {name: getattr(recipe, name) for name in named}
+        if isinstance(self.name, Path):
+            io.write_atomic(self.name, data, overwrite=self.overwrite)
+            return self.name
+        pattern, values = self.name, _values(done, label)
+        # Under a pattern that does not say the seed, a grid would be called like an image.
+        prefix = "" if pattern.tells("seed") or label == str(done.seed) else f"{label}-"
 
         def name(counter: int) -> str:
-            return self.pattern.name(values, counter, _SUFFIXES[self.format])
+            return prefix + pattern.name(values, counter, _SUFFIXES[self.format])
 
         return io.write_next(self.folder, name, data, first=1)
 
@@ -95,10 +85,10 @@ def outputs(flags: Flags, images: int) -> Outputs:
     kind = wanted or "png"
     folder = target if one is None else one.parent
     try_out(folder)
+    pattern = str(settings.read("name", flags.name))
     return Outputs(
         folder=folder,
-        file=one,
-        pattern=_pattern(str(settings.read("name", flags.name)), kind),
+        name=_pattern(pattern, kind) if one is None else one,
         format=kind,
         quality=_quality(kind, flags),
         overwrite=flags.overwrite,
@@ -182,6 +172,25 @@ def _one_file(file: Path, wanted: Format | None, flags: Flags, images: int) -> P
             f"{file} exists already.", "Choose another name, or --overwrite to replace it."
         )
     return file
+
+
+def _values(done: ImageDone, label: str) -> dict[str, object]:
+    """What a pattern can tell of an image."""
+    recipe = done.recipe
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "time": time.strftime("%H%M%S"),
+        "seed": label,
+        "prompt": recipe.prompt,
+        "model": recipe.model,
+        "sampler": recipe.sampler,
+        "steps": recipe.steps,
+        "guidance": f"{recipe.guidance:g}",
+        "width": done.image.width,
+        "height": done.image.height,
+        "task": recipe.task,
+        "index": done.index + 1,
+    }
 
 
 def _pattern(text: str, kind: Format) -> naming.Pattern:

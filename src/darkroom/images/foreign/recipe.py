@@ -39,9 +39,8 @@ class ForeignRecipe:
 
     Fields that a Request has as well bear its names and mean the same; `sampler`, `schedule` and
     `model` are written as that program wrote them.  `model_hash`: lower-case hex, of as many
-    digits as it tells.  `software`: name and version in its own words.  `batch_index`: the place
-    of the image among those that one generator drew for, where that is known.  `rest`: what it
-    says beyond that, as text.
+    digits as it tells.  `software`: name and version in its own words.  `rest`: what it says
+    beyond that, as text.
     """
 
     tool: Tool
