@@ -1,9 +1,10 @@
 """The five ways to read a prompt, behind one function."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Protocol
 
 from darkroom.contracts import PromptSyntax
-from darkroom.text import a1111, basujindal, comfyui
+from darkroom.text import a1111, basujindal, comfyui, invokeai
 from darkroom.text.parsed import Fragment, Prompt, check_weights, of_fragments
 
 STEPS = 20  # where none are known: a prompt is shown before it is used
@@ -28,17 +29,22 @@ def parse(
     if syntax == "a1111":
         prompt = a1111.parse(text, steps=steps, earlier=earlier, negative=negative)
     else:
-        prompt = _PARSERS[syntax](text, steps)
+        prompt = _PARSERS[syntax](text, steps=steps)
     check_weights(prompt)
     return prompt
 
 
-def _plain(text: str, steps: int) -> Prompt:
+def _plain(text: str, *, steps: int) -> Prompt:
     return of_fragments(Fragment(text), steps=steps)
 
 
-_PARSERS: Mapping[PromptSyntax, Callable[[str, int], Prompt]] = {
-    "comfyui": lambda text, steps: comfyui.parse(text, steps=steps),
-    "basujindal": lambda text, steps: basujindal.parse(text, steps=steps),
+class _Parser(Protocol):
+    def __call__(self, text: str, *, steps: int) -> Prompt: ...
+
+
+_PARSERS: Mapping[PromptSyntax, _Parser] = {
+    "comfyui": comfyui.parse,
+    "invokeai": invokeai.parse,
+    "basujindal": basujindal.parse,
     "plain": _plain,
 }
