@@ -150,6 +150,22 @@ def test_other_programs_models_are_shown_then_imported(
     }
 
 
+def test_a_folder_with_a_number_is_called_as_what_it_was_made_from(
+    home: Path, shelf: Path, tiny_checkpoint: TinyCheckpoint
+) -> None:
+    number = "0f9e3c5c-1111-4222-8333-444455556666"
+    path = home / "invokeai/models" / number
+    path.parent.mkdir(parents=True)
+    said("convert", tiny_checkpoint.safetensors, path, "--quiet")
+    assert told("import", "--all")["found"][0]["name"] == number
+    said("remove", number, "--yes")
+    index = json.loads((path / "model_index.json").read_text())
+    index["_name_or_path"] = "someone/dream-v1.5"
+    (path / "model_index.json").write_text(json.dumps(index))
+    assert told("import", "--all")["found"][0]["name"] == "dream-v1.5"
+    assert said("import").splitlines()[1].startswith("dream-v1.5 ")
+
+
 def test_nothing_found_says_how_to_go_on(home: Path) -> None:
     done = in_process("models", "import")
     assert (done.exit_code, done.stdout) == (0, "")
@@ -252,3 +268,6 @@ def test_names_have_no_power_over_the_terminal(
     text = said("info", tmp_path / "a.safetensors")
     assert "\x1b" not in text and "\x07" not in text
     assert r"\x1b[31mred" in text
+    shutil.copy(tiny_checkpoint.ckpt, shelf / "a\x1b[31m.ckpt")
+    for command in (["list"], ["import", shelf], ["info", shelf / "a\x1b[31m.ckpt"]):
+        assert "\x1b" not in said(*command)

@@ -1,5 +1,6 @@
 """What can be told of a model without its weights, whether it can be used or not.  No torch."""
 
+import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -55,7 +56,7 @@ def facts(path: Path) -> Facts:
     try:
         header = read_header(path)
     except ModelError as error:
-        size = path.stat().st_size if path.is_file() else 0
+        size = _size([path]) if path.is_file() else 0
         return Facts(name=name, path=path, stored_bytes=size, precisions={}, refusal=error)
     try:
         spec = detect(header, path)
@@ -66,7 +67,7 @@ def facts(path: Path) -> Facts:
         path=path,
         container=header.container,
         files=len(header.files),
-        stored_bytes=sum(file.stat().st_size for file in header.files),
+        stored_bytes=_size(header.files),
         tensors=len(header.tensors),
         precisions=_precisions(header),
         title=_said(header, ("modelspec.title", "ss_output_name")),
@@ -116,6 +117,15 @@ def twins(paths: Iterable[Path]) -> dict[Path, Path]:
             if known != path:
                 found[path] = known
     return found
+
+
+def _size(files: Iterable[Path]) -> int:
+    """Bytes of files, none of those that vanished."""
+    total = 0
+    for file in files:
+        with contextlib.suppress(OSError):
+            total += file.stat().st_size
+    return total
 
 
 def _sampled(path: Path, size: int) -> str | None:

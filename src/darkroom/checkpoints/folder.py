@@ -4,6 +4,7 @@ The weights tell the sizes, as in a single file.  The settings are asked only fo
 tells: the prediction, the groups of the norms, the heads.  No torch.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -95,6 +96,15 @@ def read_folder(path: Path) -> Header:
 def weight_files(path: Path) -> tuple[Path, ...]:
     """The files that hold a folder's weights, without opening them.  Raises ModelError."""
     return tuple(file for part in _PARTS for file in _part_files(path, part))
+
+
+def origin(path: Path) -> str | None:
+    """The name of the model that a folder says it was made from, if it says one."""
+    with contextlib.suppress(ModelError):
+        said = _read_json(path, INDEX).get("_name_or_path")
+        if isinstance(said, str):
+            return re.split(r"[/\\]", said)[-1] or None
+    return None
 
 
 def licence(path: Path) -> str | None:

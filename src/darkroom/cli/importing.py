@@ -1,16 +1,19 @@
 """What `models import` finds, takes and says."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from darkroom import paths
-from darkroom.checkpoints import catalog, elsewhere, registry
+from darkroom.checkpoints import catalog, elsewhere, folder, registry
 from darkroom.checkpoints.facts import Facts, facts
 from darkroom.checkpoints.tensors import size_text
 from darkroom.cli.failure import printable
-from darkroom.cli.model_lines import FAMILIES, columns
+from darkroom.cli.model_lines import FAMILIES, columns, place
 from darkroom.errors import ModelError, RequestError
+
+_NUMBER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,12 @@ class Seen:
     program: str
     facts: Facts
     known: str | None
+
+    @property
+    def name(self) -> str:
+        """What it would be called; InvokeAI's folders bear numbers, and their origin a name."""
+        name = self.facts.name
+        return (_NUMBER.fullmatch(name) and folder.origin(self.facts.path)) or name
 
 
 def look(places: Sequence[Path]) -> list[Seen]:
@@ -35,13 +44,13 @@ def look(places: Sequence[Path]) -> list[Seen]:
     if not places:
         return [see(found.program, found.path) for found in elsewhere.find()]
     seen = []
-    for place in map(Path.expanduser, places):
-        found = [see("", path) for path in elsewhere.below(place)]
+    for named in map(Path.expanduser, places):
+        found = [see("", path) for path in elsewhere.below(named)]
         if not any(model.facts.spec for model in found):
             if len(found) == 1 and found[0].facts.refusal:
                 raise found[0].facts.refusal
             raise ModelError(
-                f"There is no model that Darkroom can use in {place}.",
+                f"There is no model that Darkroom can use in {named}.",
                 "Name a .safetensors or .ckpt file, a folder of diffusers, or a folder with such.",
             )
         seen += found
@@ -62,7 +71,7 @@ def take(seen: Sequence[Seen], name: str | None) -> dict[Path, str]:
     named = {}
     for model in usable:
         path = model.facts.path
-        named[path] = model.known or registry.add(name or model.facts.name, path, taken=taken)
+        named[path] = model.known or registry.add(name or model.name, path, taken=taken)
     return named
 
 
@@ -89,11 +98,11 @@ def lines(seen: Sequence[Seen], named: Mapping[Path, str] | None) -> Iterator[st
     for model in seen:
         found = model.facts
         if found.spec:
-            name = printable(found.name) if named is None else printable(named[found.path])
-            whose = f"{model.program}: {found.path}" if model.program else str(found.path)
+            name = printable(model.name if named is None else named[found.path])
+            whose = f"{model.program}: " if model.program else ""
             note = f" (here as {printable(model.known)})" if model.known and named is None else ""
             size = size_text(found.stored_bytes)
-            rows.append((name, FAMILIES[found.spec.family], size, whose + note))
+            rows.append((name, FAMILIES[found.spec.family], size, whose + place(found.path) + note))
     if len(rows) > 1:
         yield from columns(rows)
 

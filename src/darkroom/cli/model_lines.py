@@ -1,5 +1,6 @@
 """Models as lines for a person and as objects for a program."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -51,7 +52,7 @@ def shelf_lines(shelf: Shelf) -> Iterator[str]:
     rows = [("NAME", "FAMILY", "SIZE", "FROM")]
     for model, found in shelf.models:
         if found.spec:
-            origin = {"darkroom": "comes with Darkroom"}.get(model.origin, str(model.path))
+            origin = {"darkroom": "comes with Darkroom"}.get(model.origin, place(model.path))
             size = size_text(model.stored_bytes)
             rows.append((printable(model.name), FAMILIES[found.spec.family], size, origin))
     yield from columns(rows)
@@ -59,9 +60,9 @@ def shelf_lines(shelf: Shelf) -> Iterator[str]:
         yield f"The same twice: {printable(names[path])} is {printable(names[first])}."
     for _, found in shelf.models:
         if found.refusal:
-            yield f"Not usable: {printable(found.refusal.message)} ({found.path})"
+            yield f"Not usable: {printable(found.refusal.message)} ({place(found.path)})"
     for name, path in shelf.gone.items():
-        yield f"Gone: {printable(name)} was imported from {path}, and is not there any more."
+        yield f"Gone: {printable(name)} was imported from {place(path)}, and is not there any more."
     if shelf.damage:
         yield f"Not usable: {printable(shelf.damage)}"
 
@@ -100,7 +101,7 @@ def facts_lines(found: Facts) -> Iterator[str]:
     """What `models info` shows; the hashes, which may take seconds, come last."""
     yield f"Name:       {printable(found.name)}{_titled(found)}"
     files = f" in {found.files} files" if found.files > 1 else ""
-    yield f"File:       {found.path}, {size_text(found.stored_bytes)}{files}"
+    yield f"File:       {place(found.path)}, {size_text(found.stored_bytes)}{files}"
     if found.container:
         stored = ", ".join(f"{name} ({size_text(n)})" for name, n in found.precisions.items())
         yield f"Stored as:  {found.container}, {found.tensors} tensors, {stored}"
@@ -167,6 +168,11 @@ def facts_object(found: Facts) -> dict[str, object]:
         "title": found.title,
         "licence": found.licence,
     }
+
+
+def place(path: Path) -> str:
+    """A path as it is, byte for byte, but without power over the terminal."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda match: repr(match[0])[1:-1], str(path))
 
 
 def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
