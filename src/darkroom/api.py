@@ -30,6 +30,7 @@ from darkroom.errors import DarkroomError
 from darkroom.images import io as files
 from darkroom.tasks import finish
 from darkroom.tasks.engine import Engine
+from darkroom.tasks.wording import chosen, styled
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -134,18 +135,21 @@ class Model:
         self,
         prompt: str,
         *,
+        styles: Sequence[str] = (),
         previews: bool = False,
         **wishes: Unpack[Wishes],
     ) -> "Generation":
         """Images of `prompt`; nothing runs before the result is asked for.  Wishes: see `Wishes`.
 
-        `previews`: let `Stepped` show each step.
+        In `prompt` and `negative`, `{red|blue}` takes one of them and `__animal__` a line of
+        `animal.txt` in the wildcards folder, for each image as its seed says.  `styles`: names out
+        of the styles file.  `previews`: let `Stepped` show each step.
 
         Raises:
             RequestError: a wish that cannot be meant.
         """
         request = self._request(task="txt2img", prompt=prompt, **wishes)
-        return self._make((request,), previews=previews)
+        return self._make(chosen(styled(request, styles)), previews=previews)
 
     def img2img(
         self,
@@ -153,13 +157,14 @@ class Model:
         prompt: str = "",
         *,
         strength: float | None = None,
+        styles: Sequence[str] = (),
         previews: bool = False,
         **wishes: Unpack[Wishes],
     ) -> "Generation":
         """Images that start from `image`: a file, the bytes of one, a Pillow image, or one of ours.
 
-        `strength`: 0 keeps the image, 1 keeps next to nothing of it.  `previews`: as for
-        `txt2img`.  Wishes: see `Wishes`.
+        `strength`: 0 keeps the image, 1 keeps next to nothing of it.  `styles`, `previews`, and
+        what may stand in `prompt`: as for `txt2img`.  Wishes: see `Wishes`.
 
         Raises:
             ImageError: the image is none, or cannot be read.
@@ -168,7 +173,7 @@ class Model:
         request = self._request(
             task="img2img", prompt=prompt, image=_encoded(image), strength=strength, **wishes
         )
-        return self._make((request,), previews=previews)
+        return self._make(chosen(styled(request, styles)), previews=previews)
 
     def make(self, request: Request, *, previews: bool = False) -> "Generation":
         """What a whole `Request` asks for; `txt2img` and `img2img` are short ways to one.

@@ -1,5 +1,9 @@
 """The same wish by flags, from Python and by a reference command is the same Request."""
 
+import dataclasses
+import itertools
+import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +13,12 @@ import darkroom
 from compat import optimized, reference
 from compat.basujindal.optimizedSD import optimized_txt2img
 from compat.compvis.scripts import txt2img
-from darkroom.cli import saving
-from darkroom.contracts import Request
-from tests.cli.conftest import in_process
+from darkroom.cli import saving, wishes
+from darkroom.cli.flags import Flags
+from darkroom.contracts import Finished, ImageDone, Request
+from darkroom.errors import RequestError
+from darkroom.tasks import wording
+from tests.cli.conftest import Run, in_process
 from tests.tiny import TinyCheckpoint
 
 # Flags as they are typed, and what they are in a Request.
@@ -117,3 +124,99 @@ def test_an_image_says_what_no_flag_says(
     done = in_process("txt2img", "a cat", "--like", image, *model, "--count", 2)
     assert done.exit_code == 0, done.stderr
     assert (asked[1].prompt, asked[1].steps, asked[1].seed, asked[1].count) == ("a cat", 2, 3, 2)
+
+
+# Words that differ from image to image
+
+
+@pytest.fixture
+def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of wildcards and a file of styles, where the settings say that they are."""
+    (tmp_path / "animal.txt").write_text("cat\ndog\nowl\nfox\n")
+    table = "name,prompt,negative_prompt\nink,{prompt} in ink,colour\n"
+    (tmp_path / "styles.csv").write_text(table)
+    monkeypatch.setenv("DARKROOM_WILDCARDS_FOLDER", str(tmp_path))
+    monkeypatch.setenv("DARKROOM_STYLES_FILE", str(tmp_path / "styles.csv"))
+
+
+@pytest.mark.usefixtures("words")
+def test_each_image_of_a_wildcard_is_the_same_alone(tiny_checkpoint: TinyCheckpoint) -> None:
+    name = str(tiny_checkpoint.safetensors)
+    flags = Flags(model=name, seed=10, count=6, style=["ink"])
+    made = wishes.requests(flags, prompt="a {big|small} __animal__")
+    assert sum(request.count for request in made) == 6
+    per_image = [
+        (request.prompt, request.seed + k) for request in made for k in range(request.count)
+    ]
+    assert [seed for _, seed in per_image] == list(range(10, 16))
+    alone = [
+        wishes.requests(
+            dataclasses.replace(flags, seed=10 + k, count=1), prompt="a {big|small} __animal__"
+        )[0]
+        for k in range(6)
+    ]
+    assert [(request.prompt, request.seed) for request in alone] == per_image
+    assert len({prompt for prompt, _ in per_image}) > 2
+    assert {request.negative for request in made} == {"colour"}
+    by_python = darkroom.load(name)._request(
+        task="txt2img", prompt="a {big|small} __animal__", seed=10, count=6
+    )
+    assert wording.chosen(wording.styled(by_python, ["ink"])) == made
+
+
+@pytest.mark.usefixtures("words")
+def test_what_is_chosen_without_a_seed_comes_with_one() -> None:
+    made = wishes.requests(Flags(count=40), prompt="a __animal__")
+    seeds = [request.seed for request in made]
+    counts = [request.count for request in made]
+    assert None not in seeds
+    assert [b - a for a, b in itertools.pairwise(seeds)] == counts[:-1]  # type: ignore[operator]
+    assert sum(counts) == 40
+
+
+@pytest.mark.usefixtures("words")
+def test_what_has_no_choice_is_left_alone() -> None:
+    for prompt, flags in (
+        ("a cat", Flags()),
+        ("a {big|small} __animal__", Flags(prompt_syntax="plain")),
+    ):
+        assert wishes.requests(flags, prompt=prompt) == (
+            Request(prompt=prompt, prompt_syntax=flags.prompt_syntax),  # type: ignore[arg-type]
+        )
+
+
+@pytest.mark.usefixtures("words")
+def test_variations_share_seed_and_words() -> None:
+    flags = Flags(seed=1, count=5, variation_strength=0.1)
+    (request,) = wishes.requests(flags, prompt="a __animal__")
+    assert (request.count, request.seed) == (5, 1)
+
+
+@pytest.mark.usefixtures("words")
+@pytest.mark.parametrize(
+    ("flags", "prompt", "says"),
+    [
+        (Flags(style=["inc"]), "a cat", "Did you mean “ink”"),
+        (Flags(), "a __anima__", "Did you mean __animal__"),
+        (Flags(), "a __../../etc/passwd__", "A wildcard cannot be called"),
+    ],
+)
+def test_words_that_are_not_there(flags: Flags, prompt: str, says: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        wishes.requests(flags, prompt=prompt)
+    assert says in f"{refused.value.message} {refused.value.hint}"
+
+
+@pytest.mark.usefixtures("words")
+def test_images_of_wildcards_are_counted_through(run: Run) -> None:
+    done = run("txt2img", "a __animal__", "--count", 4, "--seed", 1, "--json", "--steps", 1)
+    images = json.loads(done.stdout)["images"]
+    assert [image["seed"] for image in images] == [1, 2, 3, 4]
+    assert len({image["prompt"] for image in images}) > 1
+    made = darkroom.load(os.environ["DARKROOM_MODEL"], device="cpu", precision="fp32").txt2img(
+        "a __animal__", count=4, seed=1, steps=1
+    )
+    events = list(made)
+    assert [type(event) for event in events].count(Finished) == 1
+    assert [event.index for event in events if isinstance(event, ImageDone)] == [0, 1, 2, 3]
+    assert [image.recipe.prompt for image in made.images] == [image["prompt"] for image in images]

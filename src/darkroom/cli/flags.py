@@ -105,6 +105,15 @@ class Flags:
             metavar="FILE",
         ),
     ] = None
+    style: Annotated[
+        list[str] | None,
+        _option(
+            PROMPT,
+            "Add a style of the styles file to the prompts; may be said again.",
+            "--style",
+            metavar="NAME",
+        ),
+    ] = None
     prompt_syntax: Annotated[str | None, _setting("prompt_syntax", PROMPT, metavar="NAME")] = None
     clip_skip: Annotated[int | None, _setting("clip_skip", PROMPT, metavar="N")] = None
 

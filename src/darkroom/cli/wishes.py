@@ -12,6 +12,7 @@ from darkroom.contracts import Request, Task
 from darkroom.errors import RequestError
 from darkroom.images import io
 from darkroom.tasks import recalling
+from darkroom.tasks.wording import chosen, styled
 
 # What no flag says, or what flags say in another way.
 _ELSEWHERE = {"task", "image", "strength", "prompt", "version"}
@@ -44,10 +45,16 @@ def requests(
         strength=alike.get("strength") if strength is None else strength,
         **{name: value for name, value in said.items() if value is not None},
     )
-    return tuple(
-        dataclasses.replace(first, prompt=text, seed=_continued(first, index))
+    wanted = [
+        styled(
+            dataclasses.replace(first, prompt=text, seed=_continued(first, index)),
+            flags.style or (),
+        )
         for index, text in enumerate(_prompts(prompt, flags.from_file, alike.get("prompt")))
-    )
+    ]
+    if prompt is None and flags.from_file is None:
+        return tuple(wanted)  # in the prompt of an image everything is chosen already
+    return tuple(request for wish in wanted for request in chosen(wish))
 
 
 def _like(flags: Flags, task: Task, tell: Callable[[str], None]) -> Mapping[str, Any]:
