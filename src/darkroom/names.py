@@ -48,7 +48,7 @@ class Sampler:
     these samplers leave grain where the last step is short.
     `starts_below`: img2img evaluates a noised image first one level below the one it was made at.
     `predictions`: what the model may predict.
-    `evaluations`: of the U-Net at a step; a step to sigma 0 always takes one.
+    `evaluations`: of the U-Net at a step; a step to sigma 0 takes one.
     `extra_evaluations`: of the U-Net once a run, beside those of its steps.
     """
 
@@ -326,9 +326,6 @@ _SAMPLERS = (
         label="Restart",
         help="heun that goes back to a noisier level and down again (Xu et al. 2023)",
         aliases=("k_restart",),
-        schedule="karras",
-        # It spaces its levels itself.
-        schedules=("karras",),
         noise="fresh",
         evaluations=2,
     ),

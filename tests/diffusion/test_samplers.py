@@ -459,6 +459,23 @@ def test_where_the_last_level_is_not_zero_nothing_breaks(name: str, steps: int) 
         assert all(x.isfinite().all() for x in seen)
 
 
+@pytest.mark.parametrize("name", [name for name in SAMPLERS if name != "plms"])
+@pytest.mark.parametrize("steps", [8, 12, 30])
+def test_a_start_from_pure_noise_keeps_its_measure(name: str, steps: int) -> None:
+    """The first step of a model with zero terminal SNR leads from sigma 4500 to 20 or so."""
+    levels = schedule.sigmas("trailing", steps, schedule.alphas_cumprod(zero_terminal_snr=True))
+
+    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+        return torch.zeros_like(x) if sigma > 100 else torch.tanh(x / sigma)
+
+    x = start() * float(levels[0])
+    eta = names.SAMPLERS[name].eta or 0.0
+    for step in SAMPLERS[name](denoise, x, levels, noise=step_noise(name), eta=eta):
+        if name != "restart":  # it has levels of its own
+            assert 0.5 < float(step.x.std()) / math.hypot(levels[step.i + 1], 1) < 1.5
+    assert float(step.x.abs().max()) < 2
+
+
 @each_table
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_evaluations_are_as_many_as_planned(name: str, table: str) -> None:
