@@ -123,6 +123,15 @@ def test_unknown_words_are_named_with_the_way_to_a_real_checkpoint() -> None:
     assert "--model" in notes
 
 
+def test_unknown_words_are_found_inside_weights_and_brackets() -> None:
+    prompt = "a (hamstar:1.2) and [a [fox]] on a (blue:0.9) background"
+    notes = [
+        e.message for e in api.load("mini").txt2img(prompt, seed=1, steps=1) if isinstance(e, Noted)
+    ]
+    assert len([note for note in notes if "hamstar" in note]) == 1
+    assert not [word for word in ("1.2", "0.9", "“fox", "“blue") if word in " ".join(notes)]
+
+
 def test_no_font_is_read_when_an_image_is_made() -> None:
     program = textwrap.dedent(
         """

@@ -60,9 +60,11 @@ def mini(
     from json import dumps
 
     from darkroom.evaluation.judge import Judge
-    from darkroom.evaluation.mini import evaluate
+    from darkroom.evaluation.mini import evaluate, keep_reports
     from darkroom.evaluation.suites import SUITES
 
+    if not overwrite:
+        keep_reports(out)
     report = evaluate(
         model,
         Judge.open(glyphs),

@@ -16,7 +16,7 @@ from darkroom.checkpoints.detect import detect
 from darkroom.checkpoints.header import read_header
 from darkroom.checkpoints.load import load
 from darkroom.contracts import ModelSpec
-from darkroom.errors import ModelError, RequestError
+from darkroom.errors import ModelError, OutputError, RequestError
 from darkroom.evaluation.judge import Judge
 from darkroom.evaluation.page import SuiteReport, page
 from darkroom.evaluation.scenes import Drawer
@@ -27,6 +27,7 @@ from darkroom.models.autoencoder import Autoencoder
 
 Pixels = NDArray[np.uint8]
 COUNT = 500  # prompts in a suite
+REPORT_FILES = ("report.json", "index.html")
 START_SIDE = 128  # pixels of the images that img2img starts from; they are fitted to the model
 
 
@@ -66,8 +67,17 @@ class Report:
         files.make_folder(folder)
         told = json.dumps(self.values(), indent=2, ensure_ascii=False) + "\n"
         shown = page(self.model, self.suites, self.notes)
-        for name, text in ("report.json", told), ("index.html", shown):
+        for name, text in zip(REPORT_FILES, (told, shown), strict=True):
             files.write_atomic(folder / name, text.encode(), overwrite=overwrite)
+
+
+def keep_reports(folder: Path) -> None:
+    """OutputError where a report stands in `folder`: said before the work, not after it."""
+    for name in REPORT_FILES:
+        if (folder / name).exists():
+            raise OutputError(
+                f"{folder / name} is there already.", "Name another folder, or say --overwrite."
+            )
 
 
 def evaluate(
