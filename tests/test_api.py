@@ -118,6 +118,8 @@ def test_saving(model: darkroom.Model, tmp_path: Path) -> None:
     with pytest.raises(DarkroomError, match="exists"):
         made.save(path)
     made.save(path, overwrite=True)
+    sizes = [made.image.save(tmp_path / f"{q}.jpg", quality=q).stat().st_size for q in (20, 90)]
+    assert sizes[0] < sizes[1]
 
 
 def test_an_image_to_start_from_may_come_from_anywhere(

@@ -276,18 +276,24 @@ class Image:
         return files.to_pil(self.done.image)
 
     def save(
-        self, path: str | os.PathLike[str], *, overwrite: bool = False, private: bool = False
+        self,
+        path: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        private: bool = False,
+        quality: int | None = None,
     ) -> Path:
         """Write a PNG, JPEG or WebP file, as the name ends, and return its path.
 
-        It says that it was made by AI and, unless `private`, how.
+        It says that it was made by AI and, unless `private`, how.  `quality`: 1 … 100, for JPEG,
+        usually 95, and for WebP, which keeps every pixel without it.
 
         Raises:
             OutputError: it cannot be written, or a file stands there and `overwrite` was not said.
-            RequestError: the name ends otherwise.
+            RequestError: the name ends otherwise, or there is no such quality.
         """
         target = Path(path)
-        finish.write(self.done, target, overwrite=overwrite, private=private)
+        finish.write(self.done, target, overwrite=overwrite, private=private, quality=quality)
         return target
 
     def _repr_png_(self) -> bytes:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from darkroom.contracts import Raster
-from darkroom.errors import OutputError
+from darkroom.errors import OutputError, RequestError
 from darkroom.images import inspection, io, provenance
 
 DATA = bytes(range(256)) * 64
@@ -134,7 +134,7 @@ def test_a_full_disk_as_the_system_tells_it(tmp_path: Path) -> None:
     script = """
 import resource, signal, sys
 from pathlib import Path
-from darkroom.errors import OutputError
+from darkroom.errors import OutputError, RequestError
 from darkroom.images import io
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
@@ -337,3 +337,6 @@ def test_quality_trades_pixels_for_bytes() -> None:
     assert (io.read(encoded("webp", None)).pixels == pixels).all()
     assert (io.read(encoded("png", 20)).pixels == pixels).all()
     assert not (io.read(encoded("webp", 95)).pixels == pixels).all()
+    for quality in (0, 101):
+        with pytest.raises(RequestError, match=f"Quality {quality} is out of range"):
+            encoded("jpeg", quality)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageCms
 
 from darkroom.contracts import Raster, Recipe
-from darkroom.errors import ImageError, OutputError
+from darkroom.errors import ImageError, OutputError, RequestError
 from darkroom.images import metadata, screening
 from darkroom.images.provenance import Mark
 
@@ -222,7 +222,7 @@ def encode(
 
     `quality`: 1 … 100, for JPEG (usually 95) and for WebP, which keeps every pixel without it;
     PNG always does.  JPEG is written without colour subsampling.
-    OutputError where a recipe is longer than a JPEG can carry.
+    OutputError where a recipe is longer than a JPEG can carry, RequestError for another quality.
     """
     buffer = io.BytesIO()
     arguments = _compression(file_format, quality) | metadata.save_arguments(
@@ -234,6 +234,8 @@ def encode(
 
 def _compression(file_format: Format, quality: int | None) -> dict[str, Any]:
     """Pillow's arguments."""
+    if quality is not None and not 1 <= quality <= 100:
+        raise RequestError(f"Quality {quality} is out of range.", "Choose from 1 to 100.")
     if file_format == "jpeg":
         return {"quality": JPEG_QUALITY if quality is None else quality, "subsampling": 0}
     if file_format == "webp":

@@ -57,12 +57,13 @@ def write(
     file_format: Format | None = None,
     overwrite: bool = False,
     private: bool = False,
+    quality: int | None = None,
 ) -> None:
     """Write the image to `path`, whole or not at all; the format is that of the suffix.
 
     Raises:
         OutputError: it cannot be written, or a file stands there and is not to be replaced.
-        RequestError: the suffix names no format, and none was given.
+        RequestError: the suffix names no format and none was given, or there is no such quality.
     """
     chosen = io.SUFFIXES.get(path.suffix.lower()) if file_format is None else file_format
     if chosen is None:
@@ -70,7 +71,8 @@ def write(
             f"{path.name} names no kind of image that Darkroom writes.",
             "End the name in .png, .jpg or .webp.",
         )
-    io.write_atomic(path, encode(done, chosen, private=private), overwrite=overwrite)
+    data = encode(done, chosen, private=private, quality=quality)
+    io.write_atomic(path, data, overwrite=overwrite)
 
 
 def _recipe(studio: Studio, batch: Batch, place: int) -> Recipe:
