@@ -227,13 +227,9 @@ def test_convert_and_use_the_folder(run: Run, tiny_checkpoint: TinyCheckpoint) -
     done = run("models", "convert", tiny_checkpoint.safetensors, folder)
     assert done.exit_code == 0, done.stderr
     assert done.stdout == f"{folder}\n"
-    seen = [
-        json.loads(
-            run("txt2img", "a cat", "--seed", "1", "--out", out, "--model", model, "--json").stdout
-        )["images"][0]
-        for out, model in (("a.png", folder), ("b.png", tiny_checkpoint.safetensors))
-    ]
-    assert all(image["seed"] == 1 for image in seen)
+    for out, model in (("a.png", folder), ("b.png", tiny_checkpoint.safetensors)):
+        made = run("txt2img", "a cat", "--seed", "1", "--out", out, "--model", model)
+        assert made.exit_code == 0, made.stderr
     from PIL import Image, ImageChops
 
     with Image.open("a.png") as one, Image.open("b.png") as other:
