@@ -8,7 +8,7 @@ from darkroom.conditioning import prompt
 from darkroom.contracts import AutoencoderConfig, ModelSpec, TextEncoderConfig, UNetConfig
 from darkroom.errors import ModelError
 from darkroom.models.text_encoder import TextEncoder
-from darkroom.text.tokenizer import Tokenizer
+from darkroom.text.tokenizer import Tokenizer, tokenizer_of
 
 MERGES = ("c a", "ca t</w>", "d o", "do g</w>")
 TEXT = TextEncoderConfig(
@@ -53,7 +53,7 @@ SPEC = ModelSpec(
 
 @pytest.fixture
 def tokenizer() -> Tokenizer:
-    return prompt.tokenizer_of(SPEC)
+    return tokenizer_of(SPEC)
 
 
 def test_the_embedding_is_the_text_encoders(tokenizer: Tokenizer) -> None:
@@ -71,13 +71,13 @@ def test_the_embedding_is_the_text_encoders(tokenizer: Tokenizer) -> None:
 def test_clip_where_the_model_brings_no_vocabulary() -> None:
     published = dataclasses.replace(TEXT, vocabulary=49_408, context_length=77)
     spec = dataclasses.replace(SPEC, merges=(), text_encoder=published)
-    assert prompt.tokenizer_of(spec) is Tokenizer.clip(context_length=77)
+    assert tokenizer_of(spec) is Tokenizer.clip(context_length=77)
 
 
 def test_a_vocabulary_larger_than_the_table_is_refused() -> None:
     spec = dataclasses.replace(SPEC, merges=())
     with pytest.raises(ModelError, match="49,408"):
-        prompt.tokenizer_of(spec)
+        tokenizer_of(spec)
 
 
 def test_nothing_to_remark(tokenizer: Tokenizer) -> None:

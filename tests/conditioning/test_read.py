@@ -13,7 +13,7 @@ from darkroom.contracts import PromptSyntax, TextEncoderConfig
 from darkroom.diffusion.guidance import Conditions, Follow
 from darkroom.errors import RequestError
 from darkroom.models.text_encoder import TextEncoder
-from darkroom.text.tokenizer import Tokenizer
+from darkroom.text.tokenizer import Tokenizer, tokenizer_of
 from tests.conditioning.test_prompt import MERGES, SPEC
 
 ROOM = 10
@@ -38,7 +38,7 @@ def encoder() -> TextEncoder:
 
 @functools.cache
 def tokenizer() -> Tokenizer:
-    return prompt.tokenizer_of(MODEL)
+    return tokenizer_of(MODEL)
 
 
 def read(

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from darkroom.cli import doctor, evaluate, failure, generate, inspect, models, replay, train
+from darkroom.cli import doctor, evaluate, failure, generate, inspect, models, replay, tokens, train
 from darkroom.cli.flags import NO_VALUE
 
 
@@ -61,6 +61,7 @@ app.command()(generate.txt2img)
 app.command()(generate.img2img)
 app.command()(inspect.inspect)
 app.command()(replay.replay)
+app.command()(tokens.tokens)
 app.command()(doctor.doctor)
 app.add_typer(models.app)
 app.add_typer(evaluate.app)

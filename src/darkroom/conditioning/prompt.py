@@ -9,35 +9,13 @@ from torch import Tensor
 from darkroom.conditioning.passages import Reader, Remembered
 from darkroom.contracts import ModelSpec, PromptSyntax
 from darkroom.diffusion.guidance import Conditions, Follow, Part
-from darkroom.errors import ModelError, RequestError
+from darkroom.errors import RequestError
 from darkroom.models.text_encoder import TextEncoder
 from darkroom.text import syntax as syntaxes
-from darkroom.text.parsed import fragments_of
-from darkroom.text.tokenizer import Tokenizer, unknown_words
+from darkroom.text.remarks import remarks
+from darkroom.text.tokenizer import Tokenizer, tokenizer_of
 
-# A remark shall stay a line.
-_NAMED = 6  # unknown words that are told by name
-_CUT = 400  # letters of the cut words that are told
-
-
-def tokenizer_of(spec: ModelSpec) -> Tokenizer:
-    """The model's own vocabulary where it brings one, else CLIP's.
-
-    Raises:
-        ModelError: the vocabulary holds more tokens than the text encoder.
-    """
-    length, room = spec.text_encoder.context_length, spec.text_encoder.vocabulary
-    if spec.merges:
-        tokenizer = Tokenizer(merges=spec.merges, context_length=length)
-    else:
-        tokenizer = Tokenizer.clip(context_length=length)
-    if tokenizer.vocabulary > room:
-        raise ModelError(
-            f"{spec.name} has room for {room:,} tokens, its vocabulary has "
-            f"{tokenizer.vocabulary:,}.",
-            "A model with a vocabulary of its own has to bring it along in the file.",
-        )
-    return tokenizer
+__all__ = ["embed", "read", "remarks", "tokenizer_of"]
 
 
 def embed(prompt: str, tokenizer: Tokenizer, text_encoder: TextEncoder) -> Tensor:
@@ -101,38 +79,6 @@ def read(
         return Conditions(tuple(parts), stages[never.at(step)])
 
     return conditions
-
-
-def remarks(
-    prompt: str,
-    what: str,
-    spec: ModelSpec,
-    tokenizer: Tokenizer,
-    syntax: PromptSyntax = "plain",
-) -> tuple[str, ...]:
-    """What the user should know about `prompt`, one line each.
-
-    `what` is how the prompt is called: *prompt* or *negative prompt*.  Told are the words beyond
-    the limit, marks without effect and, for a small model, the words that it does not know and
-    the nearest that it does.
-    """
-    read = syntaxes.parse(prompt, syntax, negative=what == "negative prompt")
-    lines = list(read.notes)
-    texts = [fragment.text for fragment in fragments_of(read)]
-    if syntax in {"plain", "basujindal"}:  # one fragment each, in one chunk
-        told = " ".join(word for text in texts for word in tokenizer.chunk(text).cut.split())
-        told = told if len(told) <= _CUT else told[:_CUT] + "…"
-        if told:
-            lines.append(f"The {what} is too long for the model, which does not see: {told}")
-    text = " ".join(texts)
-    if spec.words and (unknown := unknown_words(text, frozenset(spec.words))):
-        named = [f"“{word}”" + (f" (near: “{near}”)" if near else "") for word, near in unknown]
-        lines.append(
-            f"{spec.name} is a small demonstration and does not know "
-            f"{', '.join(named[:_NAMED])}{', …' if len(named) > _NAMED else ''}. "
-            "A published checkpoint does: give its file to --model."
-        )
-    return tuple(lines)
 
 
 def _steps(levels: Tensor) -> Callable[[Tensor], int]:

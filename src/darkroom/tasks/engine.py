@@ -8,7 +8,6 @@ from functools import cached_property
 import torch
 
 from darkroom.checkpoints import load
-from darkroom.conditioning.prompt import tokenizer_of
 from darkroom.contracts import (
     Event,
     Finished,
@@ -29,7 +28,7 @@ from darkroom.tasks import judging
 from darkroom.tasks.img2img import img2img
 from darkroom.tasks.studio import Loaded, Studio
 from darkroom.tasks.txt2img import txt2img
-from darkroom.text.tokenizer import Tokenizer
+from darkroom.text.tokenizer import Tokenizer, tokenizer_of
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from typing import Literal
 import ftfy
 import regex
 
+from darkroom.contracts import ModelSpec
 from darkroom.errors import ModelError
 
 Cleaning = Literal["transformers", "openai"]
@@ -189,6 +190,26 @@ class Tokenizer:
         # Not even one word fits: a text without spaces is cut between letters.
         letters = range(len(text))
         return text[_count(lambda size: len(self.encode(text[:size])) <= room, letters) :]
+
+
+def tokenizer_of(spec: ModelSpec) -> Tokenizer:
+    """The model's own vocabulary where it brings one, else CLIP's.
+
+    Raises:
+        ModelError: the vocabulary holds more tokens than the text encoder.
+    """
+    length, room = spec.text_encoder.context_length, spec.text_encoder.vocabulary
+    if spec.merges:
+        tokenizer = Tokenizer(merges=spec.merges, context_length=length)
+    else:
+        tokenizer = Tokenizer.clip(context_length=length)
+    if tokenizer.vocabulary > room:
+        raise ModelError(
+            f"{spec.name} has room for {room:,} tokens, its vocabulary has "
+            f"{tokenizer.vocabulary:,}.",
+            "A model with a vocabulary of its own has to bring it along in the file.",
+        )
+    return tokenizer
 
 
 def clip_merges() -> list[str]:
