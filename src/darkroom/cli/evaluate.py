@@ -1,11 +1,16 @@
 """The commands that measure a model."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from darkroom.cli.flags import Debug, Json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from darkroom.evaluation.page import SuiteReport
 
 app = typer.Typer(
     name="evaluate",
@@ -76,8 +81,17 @@ def mini(
     if json:
         typer.echo(dumps(report.values()))
         return
-    for name, measured in report.suites.items():
-        typer.echo(
-            f"{name}: {', '.join(f'{what} {part:.1%}' for what, part in measured.model.items())}"
-        )
+    for line in _lines(report.suites):
+        typer.echo(line)
     typer.echo(str(out / "index.html"))
+
+
+def _lines(suites: "Mapping[str, SuiteReport]") -> "Iterator[str]":
+    """A small table for each suite: the model beside the judge's own ceilings."""
+    for name, suite in suites.items():
+        title = f"{name}, {len(suite.answers)} prompts"
+        yield f"{title:28}{'model':>8}{'drawn':>8}{'through autoencoder':>22}"
+        for what, part in suite.model.items():
+            ceilings = (suite.drawings.get(what), suite.reconstructions.get(what))
+            drawn, through = ("" if ceiling is None else f"{ceiling:.1%}" for ceiling in ceilings)
+            yield f"  {what:26}{part:>8.1%}{drawn:>8}{through:>22}"

@@ -1,8 +1,13 @@
 """The judge's own pictures of every object: drawn from the font, or read from a file of them.
 
+    python -m darkroom.evaluation.glyphs tests/data/judge.npz
+
+writes that file.
+
 Letters: N objects, S side of a picture.
 """
 
+import argparse
 import itertools
 import math
 import unicodedata
@@ -163,3 +168,14 @@ def _inside(shape: str, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArr
         "hexagon": np.less_equal(across + down / math.sqrt(3), 1) & (down <= half_height),
     }
     return insides[shape]
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("out", type=Path, help="the file, .npz")
+    Glyphs.from_font(find_font()).save(parser.parse_args().out)
+
+
+if __name__ == "__main__":
+    main()
