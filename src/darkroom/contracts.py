@@ -206,6 +206,8 @@ class UNetConfig:
     `depths`: transformer blocks in each attention layer, 0 for no attention.
     `self_attention`: False where the first attention of a block looks at the text as well.
     `heads`: attention heads at each resolution (the last also serves the middle).
+    `classes`: of a number that the U-Net is told beside the timestep (the noise level of the x4
+    upscaler).  `vector_width`: of a vector that it is told (the image embedding of unCLIP).
     """
 
     in_channels: int
@@ -218,6 +220,8 @@ class UNetConfig:
     heads: tuple[int, ...]
     context_width: int
     norm_groups: int = 32
+    classes: int | None = None
+    vector_width: int | None = None
 
     def __post_init__(self) -> None:
         levels = len(self.widths)
@@ -240,6 +244,57 @@ class UNetConfig:
     @property
     def time_width(self) -> int:
         return 4 * self.widths[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthConfig:
+    """DPT-hybrid (Ranftl et al. 2021): a residual network, a transformer over it, a decoder.
+
+    `stem`: width of the first convolution.  `stages`: (blocks, width) of the residual network, at
+    a quarter, an eighth and a sixteenth of the size.  `grid`: positions along a side that the
+    transformer was trained on.  `taps`: the transformer's blocks (from 0) that the decoder reads.
+    `features`, `head`: widths of the decoder and of its last two convolutions.
+    """
+
+    stem: int
+    stages: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+    grid: int
+    width: int
+    layers: int
+    heads: int
+    feed_width: int
+    taps: tuple[int, int]
+    features: int
+    head: tuple[int, int]
+    norm_groups: int = 32
+
+    def __post_init__(self) -> None:
+        if self.heads < 1 or self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of {self.heads} heads")
+        for width in (self.stem, *(width // 4 for _, width in self.stages)):
+            if width % self.norm_groups:
+                raise ValueError(f"width {width} is not a multiple of {self.norm_groups} groups")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageEncoderConfig:
+    """CLIP image tower (Radford et al. 2021): square images of `grid` × `patch` pixels a side.
+
+    `embedding`: width of the one vector that an image becomes.
+    """
+
+    patch: int
+    grid: int
+    width: int
+    layers: int
+    heads: int
+    feed_width: int
+    embedding: int
+    activation: Literal["quick_gelu", "gelu"]
+
+    def __post_init__(self) -> None:
+        if self.heads < 1 or self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of {self.heads} heads")
 
 
 @dataclass(frozen=True, kw_only=True)
