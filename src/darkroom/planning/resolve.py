@@ -280,7 +280,7 @@ def _churn(request: Request, sampler: str) -> float:
 
 
 def _churn_end(request: Request) -> float:
-    if request.churn_end in {None, math.inf}:
+    if request.churn_end is None or request.churn_end == math.inf:
         return math.inf
     return checks.real("Churn end", request.churn_end, 0, MAX_SIGMA)
 
