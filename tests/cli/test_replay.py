@@ -164,6 +164,26 @@ def test_another_model_of_that_name(run: Run, file: Path, installed: Path) -> No
     assert "The model is another one: tiny (0000000000) then" in done.stderr
 
 
+def test_another_model_predicts_what_it_predicts(run: Run, file: Path) -> None:
+    done = run("replay", file, "--model", "mini", "--json")
+    assert done.exit_code == 0, done.stderr
+    changes = json.loads(done.stdout)["changes"]
+    assert changes[0].startswith("The model is another one: tiny (")
+    assert "Prediction: eps then, v now." in changes
+
+
+def test_a_damaged_recipe_is_told_of_and_the_other_text_used(run: Run, file: Path) -> None:
+    with Image.open(file) as image:
+        chunks = PngImagePlugin.PngInfo()
+        chunks.add_itxt(metadata.RECIPE_KEY, "{")
+        chunks.add_text("parameters", image.info["parameters"])
+        image.save("half.png", pnginfo=chunks)
+    done = run("replay", "half.png", "--verify")
+    assert done.stdout == "The same pixels.\n", done.stderr
+    assert "The recipe is damaged: it is not JSON." in done.stderr
+    assert "Only the text for other programs is left" in done.stderr
+
+
 def test_a_private_image_keeps_its_secret(run: Run, installed: Path) -> None:
     run("txt2img", "a cat", "--private", "--out", "cat.png")
     assert "was made privately" in assert_refused(run("replay", "cat.png"), 2)

@@ -85,6 +85,7 @@ def replay(
         model=flags.model,
         image=None if input is None else io.readable_bytes(input),
         any_image=any_input,
+        tell=lambda line: None if flags.quiet else typer.echo(line, err=True),
     )
     request = _here(found.request, flags)
     if flags.plan:

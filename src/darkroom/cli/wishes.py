@@ -61,7 +61,7 @@ def _like(flags: Flags, task: Task, tell: Callable[[str], None]) -> Mapping[str,
     """The fields of `--like`.  Another sampler than its own brings its own schedule and noise."""
     if flags.like is None:
         return {}
-    found = recalling.like(flags.like, task)
+    found = recalling.like(flags.like, task, tell=tell)
     for remark in found.remarks:
         tell(remark)
     replaced = () if flags.sampler is None else ("schedule", "eta", "churn")

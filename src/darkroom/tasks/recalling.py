@@ -2,13 +2,13 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from darkroom import names, paths
-from darkroom.checkpoints import catalog
+from darkroom.checkpoints import catalog, facts
 from darkroom.contracts import Recipe, Request, Task
 from darkroom.errors import ModelError, RequestError
 from darkroom.images.foreign.recipe import ForeignRecipe
@@ -23,8 +23,6 @@ _REQUEST = tuple(entry.name for entry in fields(Request))
 _NEEDED = ("prompt", "seed", "steps", "sampler", "guidance", "width", "height")
 _LORA = re.compile(r"<(?:lora|lyco|hypernet):([^:<>]{1,100})")
 _MAX_NAMED = 12  # settings that one remark lists
-_OLD_HASH = 2**20, 2**16  # where A1111's first hashes begin, and how much they take
-_SHORTEST_HASH = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,62 +46,71 @@ class Replay:
     remarks: tuple[str, ...]
 
 
-def like(file: Path, task: Task = "txt2img") -> Likeness:
+def like(
+    file: Path, task: Task = "txt2img", *, tell: Callable[[str], None] = lambda _: None
+) -> Likeness:
     """The settings of an image, for another one by `task`; its model if it is installed.
+
+    `tell` takes a sentence before something takes long.
 
     Raises:
         ImageError: it is no image.
         RequestError: it holds no recipe.
     """
-    recipe = _recipe(inspect_file(file), file.name)
-    remarks: list[str] = []
+    recipe, remarks = _recipe(inspect_file(file), file.name)
     if isinstance(recipe, Recipe):
         request = again.request_of(recipe)
         kept = [n for n in _REQUEST if n not in again.INDIFFERENT | _NOT_LIKENESS]
         values = {name: getattr(request, name) for name in kept}
     else:
-        values, remarks = _translated(recipe)
+        values = _translated(recipe, remarks)
     remarks += _for_task(values, task)
     name, digest = _model(recipe)
-    found, remark = _installed(name, digest)
+    found = _installed(name, digest, tell)
     if found is not None:
-        values["model"] = found
+        values["model"] = found.name
+        remarks += _other(found, digest)
     elif name or digest:
         remarks.append(f"{_missing(name, digest)} The usual model is used.")
-    return Likeness(fields=values, remarks=(*remarks, *remark))
+    return Likeness(fields=values, remarks=tuple(remarks))
 
 
 def replay(
-    file: Path, *, model: str | None = None, image: bytes | None = None, any_image: bool = False
+    file: Path,
+    *,
+    model: str | None = None,
+    image: bytes | None = None,
+    any_image: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Replay:
     """The wish that makes the image of `file` again.
 
-    `model`: the name or file of another model than its own.  `image`: the input image of img2img;
-    one that differs from the first is taken only with `any_image`.
+    `model`: where its model is, or which other one to take.  `image`: the input image of img2img;
+    one that differs from the first is taken only with `any_image`.  `tell`: as in `like`.
 
     Raises:
         ImageError: it is no image.
         RequestError: it holds no recipe, or not enough of one, or the input image is another.
         ModelError: its model is not installed.
     """
-    recipe = _recipe(inspect_file(file), file.name)
-    remarks: list[str] = []
+    recipe, remarks = _recipe(inspect_file(file), file.name)
     if isinstance(recipe, Recipe):
         request = again.request_of(recipe, image=image)
         remarks += _input(recipe, image, any_image=any_image)
     else:
-        values, remarks = _translated(recipe)
-        request = _completed(recipe, values, image, file.name)
-        remarks.append(
-            f"{recipe.program} made it: the settings are the same, the arithmetic is not, so "
-            "expect the same picture rather than the same pixels."
-        )
+        request = _completed(recipe, _translated(recipe, remarks), image, file.name)
+        remarks.append(_promise(recipe))
+    name, digest = _model(recipe)
     if model is None:
-        name, digest = _model(recipe)
-        found, remark = _installed(name, digest)
+        found = _installed(name, digest, tell)
         if found is None:
             raise ModelError(_missing(name, digest), _how_to_get())
-        model, remarks = found, [*remarks, *remark]
+        remarks += _other(found, digest)
+        model, path = found.name, found.path
+    else:
+        path = catalog.find(model)
+    if digest is not None and not _is_of(path, digest):
+        request = replace(request, prediction=None)  # what another model predicts, it knows
     return Replay(
         request=replace(request, model=model),
         recipe=recipe if isinstance(recipe, Recipe) else None,
@@ -111,22 +118,23 @@ def replay(
     )
 
 
-def _recipe(found: Inspection, name: str) -> Recipe | ForeignRecipe:
+def _recipe(found: Inspection, name: str) -> tuple[Recipe | ForeignRecipe, list[str]]:
+    """The recipe that counts, and what is to be said of it."""
+    doubts = [note for note in found.notes if "recipe" in note]
     recipe = found.recipe or found.foreign
     if recipe is not None:
-        return recipe
+        return recipe, doubts
     hint = "Only its maker knows prompt and settings: darkroom txt2img takes them by hand."
     if found.mark is not None and found.mark.system == "Darkroom":
         raise RequestError(f"{name} was made privately: it holds no recipe.", hint)
-    reason = next((note for note in found.notes if "recipe is" in note), "")
-    raise RequestError(f"{name} holds no recipe that can be read. {reason}".rstrip(), hint)
+    raise RequestError(" ".join([f"{name} holds no recipe that can be read.", *doubts]), hint)
 
 
-def _translated(recipe: ForeignRecipe) -> tuple[dict[str, Any], list[str]]:
-    """Fields of a Request out of another program's recipe, and what did not become one."""
+def _translated(recipe: ForeignRecipe, remarks: list[str]) -> dict[str, Any]:
+    """Fields of a Request out of another program's recipe; what does not become one is told."""
     values = {name: getattr(recipe, name, None) for name in _REQUEST if name != "model"}
     values = {name: value for name, value in values.items() if value is not None}
-    remarks = [*_sampling(values), *_seeds(values)]
+    remarks += [*_sampling(values), *_seeds(values)]
     loras = list(dict.fromkeys(_LORA.findall(recipe.prompt or "")))[:_MAX_NAMED]
     if loras:
         remarks.append(f"It was made with {', '.join(loras)} beside the model: not used here.")
@@ -134,7 +142,7 @@ def _translated(recipe: ForeignRecipe) -> tuple[dict[str, Any], list[str]]:
     if rest:
         told = "; ".join(f"{name}: {recipe.rest[name]}" for name in rest[:_MAX_NAMED])
         remarks.append(f"Not taken over: {told}{'; …' if len(rest) > _MAX_NAMED else ''}")
-    return values, remarks
+    return values
 
 
 def _sampling(values: dict[str, Any]) -> Iterator[str]:
@@ -203,6 +211,16 @@ def _completed(
     return Request(task="txt2img" if image is None else "img2img", image=image, **values)
 
 
+def _promise(recipe: ForeignRecipe) -> str:
+    """What may be expected of a replay without a recipe of ours."""
+    if recipe.software.startswith("Darkroom"):
+        return "Only the text for other programs is left of its recipe, which tells less."
+    return (
+        f"{recipe.program} made it: the settings are the same, the arithmetic is not, so expect "
+        "the same picture rather than the same pixels."
+    )
+
+
 def _input(recipe: Recipe, image: bytes | None, *, any_image: bool) -> Iterator[str]:
     """Judge the input image; a sentence where another one is taken."""
     if recipe.input_sha256 is None:
@@ -229,24 +247,30 @@ def _no_input(digest: str | None) -> RequestError:
     )
 
 
-def _installed(name: str, digest: str | None) -> tuple[str | None, tuple[str, ...]]:
-    """The installed model that is meant, and a remark where only its name is the same.
-
-    Those that bear the name are tried first: the checksum of a large file takes seconds, once.
-    """
-    wanted = _stem(name)
-    models = sorted(catalog.installed(), key=lambda model: _stem(model.name) != wanted)
+def _installed(
+    name: str, digest: str | None, tell: Callable[[str], None]
+) -> catalog.Installed | None:
+    """The installed model of this checksum, else the one of this name."""
+    models = catalog.installed()
+    named = [model for model in models if name and _stem(model.name) == _stem(name)]
+    others = [model for model in models if model not in named]
     if digest is not None:
-        for model in models:
+        for model in named:
             if _is_of(model.path, digest):
-                return model.name, ()
-    if wanted and models and _stem(models[0].name) == wanted:
-        found = models[0]
-        if digest is None:
-            return found.name, ()
+                return model
+        if others:
+            tell("Looking for the model by its checksum: large files take a while the first time.")
+        for model in others:
+            if _is_of(model.path, digest):
+                return model
+    return named[0] if named else None
+
+
+def _other(found: catalog.Installed, digest: str | None) -> Iterator[str]:
+    """That a model has only the name in common with the one that is meant."""
+    if digest is not None and not _is_of(found.path, digest):
         told = f"its checksum is not the {digest[:10]} of the recipe"
-        return found.name, (f"The model {found.name} is another of that name: {told}.",)
-    return None, ()
+        yield f"The model {found.name} is another of that name: {told}."
 
 
 def _stem(name: str) -> str:
@@ -258,14 +282,8 @@ def _stem(name: str) -> str:
 def _is_of(path: Path, digest: str) -> bool:
     """Whether a model has this checksum, or the beginning of it, or A1111's first kind of one."""
     try:
-        if len(digest) == _SHORTEST_HASH and path.is_file():
-            with path.open("rb") as file:
-                file.seek(_OLD_HASH[0])
-                part = file.read(_OLD_HASH[1])
-            if hashlib.sha256(part).hexdigest().startswith(digest):
-                return True
-        return catalog.sha256(path).startswith(digest)
-    except (OSError, ModelError):
+        return facts.old_hash(path) == digest or catalog.sha256(path).startswith(digest)
+    except ModelError:  # it cannot be read: then it cannot be meant
         return False
 
 
@@ -273,8 +291,8 @@ def _missing(name: str, digest: str | None) -> str:
     which = f"The model {name}" if name else "Its model"
     if digest is None:
         return f"{which} is not installed."
-    kind = {64: "its SHA-256 is", _SHORTEST_HASH: "its short hash is"}
-    told = kind.get(len(digest), "its SHA-256 begins with")
+    kinds = {64: "its SHA-256 is", 8: "its short hash of 2022 is"}
+    told = kinds.get(len(digest), "its SHA-256 begins with")
     return f"{which} is not installed ({told} {digest})."
 
 
