@@ -57,6 +57,12 @@ GRAPH: dict[str, Any] = {
 }
 GRAPH["1"]["inputs"] |= {"positive": ["1", 0], "negative": ["9", 0], "model": ["1", 0]}
 
+SAMPLES = {
+    sample["name"]: sample
+    for file in DATA.glob("*.json")
+    for sample in json.loads(file.read_text("utf-8"))
+}
+
 DAMAGED = {
     "no JSON": {"prompt": "{"},
     "a list": {"prompt": "[]"},
@@ -104,6 +110,35 @@ def test_a_long_chain_of_nodes_takes_no_long_time() -> None:
     begin = time.process_time()
     assert comfyui.read(json.dumps(chain)).prompt is None
     assert time.process_time() - begin < 5
+
+
+def test_chains_that_lead_to_chains_take_no_long_time() -> None:
+    graph: dict[str, Any] = {
+        str(i): {"class_type": "X", "inputs": {"model": [str(i + 1), 0], "lora_name": ["9000", 0]}}
+        for i in range(9000)
+    }
+    graph |= {
+        str(i): {"class_type": "X", "inputs": {"lora_name": [str(i + 1), 0]}}
+        for i in range(9000, 18_000)
+    }
+    graph["s"] = GRAPH["1"] | {"inputs": GRAPH["1"]["inputs"] | {"model": ["0", 0]}}
+    begin = time.process_time()
+    assert comfyui.read(json.dumps(graph)).seed == 7
+    assert time.process_time() - begin < 10
+
+
+@pytest.mark.parametrize("value", [5e-324, 1e308, -1.0, 0, 2**70, "9" * 4000, 10**300])
+def test_extreme_numbers_are_borne(value: object) -> None:
+    graph = json.loads(json.dumps(SAMPLES["from an image"]["texts"]["prompt"]))
+    for node in graph.values():
+        node["inputs"] |= dict.fromkeys(("denoise", "steps", "width", "scale_by"), value)
+    assert isinstance(comfyui.read(json.dumps(graph)), ForeignRecipe)
+    graph = json.loads(json.dumps(SAMPLES["a latent enlarged and refined"]["texts"]["prompt"]))
+    graph["10"]["inputs"] |= {"width": value, "scale_by": value}
+    assert isinstance(comfyui.read(json.dumps(graph)), ForeignRecipe)
+    said = {"Size": "512x512", "First pass size": "1x1", "Hires upscale": str(value)[:30]}
+    line = ", ".join(f"{key}: {text}" for key, text in said.items())
+    assert isinstance(reading.read({"parameters": line}), ForeignRecipe)
 
 
 def test_values_of_wrong_kinds_are_left_over() -> None:

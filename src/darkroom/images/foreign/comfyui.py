@@ -22,6 +22,8 @@ from darkroom.images.foreign.recipe import (
 )
 
 _MAX_NODES = 20_000
+_MAX_BETWEEN = 100  # of which each may lead far
+_LEAST_DENOISE = 0.01
 # The inputs that lead from one node to the next, and those that hold what is looked for.
 _PRIMITIVES = ("value", "Value", "int", "float", "number", "string", "text")
 _CONDITIONINGS = ("guider", "conditioning", "conditioning_1", "conditioning_to")
@@ -148,7 +150,7 @@ def read(text: str) -> ForeignRecipe:
     made, again = _sampling(graph, first), _sampling(graph, found[0])
     width, height = (as_whole(graph.trace(start, side).value) for side in ("width", "height"))
     encoded = any(node.link("pixels") for node in way[place + 1 :])
-    times, enlarger = _enlargement(graph, way[1:place], width)
+    times, enlarger = _enlargement(graph, way[1:place][:_MAX_BETWEEN], width)
     if len(samplers) > 2 or (len(samplers) == 2 and times is None):
         rest["Samplers in a row"] = f"{len(samplers)}; the first is told here"
         times = None
@@ -220,9 +222,9 @@ def _sampling(graph: _Graph, node: _Node) -> _Sampling:
 
 def _whole_schedule(made: _Sampling) -> int | None:
     """ComfyUI counts the steps that run, we those of the schedule of which they are a part."""
-    if made.steps is None or not made.denoise:
+    if made.steps is None or made.denoise is None or not _LEAST_DENOISE <= made.denoise <= 1:
         return made.steps
-    return int(made.steps / min(1.0, made.denoise))
+    return int(made.steps / made.denoise)
 
 
 def _named(traced: _Traced, sampler: _Node, role: str) -> str | None:
@@ -265,7 +267,7 @@ def _enlargement(
 def _on_the_way(graph: _Graph, model: _Traced) -> dict[str, str]:
     """What stands between the checkpoint and the sampler."""
     told = {}
-    for node in model.nodes[1:-1]:
+    for node in model.nodes[1:-1][:_MAX_BETWEEN]:
         name = graph.trace(node, "lora_name").text
         weight = as_real(graph.trace(node, "strength_model").value)
         if name is not None:

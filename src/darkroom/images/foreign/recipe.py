@@ -108,7 +108,7 @@ class Said:
         """An integer from `low` to the largest seed that any program has."""
         for key in keys:
             value = as_whole(self._values.get(key))
-            if value is not None and low <= value <= _MAX_WHOLE:
+            if value is not None and value >= low:
                 del self._values[key]
                 return value
         return None
@@ -185,13 +185,15 @@ class Said:
 
 
 def as_whole(value: object) -> int | None:
-    """An integer, also where it is written as text or as a float without a fraction."""
+    """An integer of up to 64 bits, also where it is written as text or as a float."""
+    number: int | None = None
     if isinstance(value, str) and _WHOLE.fullmatch(value):
-        return int(value)
-    if type(value) is int:
-        return value  # a float holds no more than 53 bits of a seed
-    number = as_real(value)
-    return int(number) if number is not None and number.is_integer() else None
+        number = int(value)
+    elif type(value) is int:
+        number = value  # a float holds no more than 53 bits of a seed
+    elif (real := as_real(value)) is not None and real.is_integer():
+        number = int(real)
+    return None if number is None or abs(number) > _MAX_WHOLE else number
 
 
 def as_real(value: object) -> float | None:
