@@ -272,6 +272,8 @@ class _Weighing:
 
 def _broken(text: str) -> list[str]:
     """What stands between BREAKs, without the spaces around them."""
+    if "BREAK" not in text:
+        return [text]
     pieces = _BREAK.split(text)
     last = len(pieces) - 1
     stripped = (piece.rstrip() if place < last else piece for place, piece in enumerate(pieces))

@@ -191,7 +191,7 @@ def _numbers(options: Sequence[str], count: int) -> list[float] | None:
 
 def _factor(marks: str) -> float:
     if marks[0] in "+-":
-        return float(pow(_UP if marks[0] == "+" else _DOWN, len(marks)))
+        return float(pow(_UP if marks[0] == "+" else _DOWN, min(len(marks), 999)))
     return float(marks)
 
 
