@@ -6,12 +6,12 @@ import subprocess
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
 from darkroom import names
-from darkroom.contracts import ImageDone, Recipe, Request
+from darkroom.contracts import ImageDone, PromptSyntax, Recipe, Request
 from darkroom.images import inspection
 from darkroom.planning import again
 from darkroom.tasks import finish
@@ -60,7 +60,7 @@ def some_wish(dice: random.Random, model: str, task: str) -> Request:
     said: dict[str, Any] = {
         "prompt": dice.choice(["a cat", "a (red:1.3) cat, [dog|fox]", "", "a cat\nBREAK sun"]),
         "negative": dice.choice(["", "fog"]),
-        "prompt_syntax": dice.choice([None, "a1111", "comfyui", "plain"]),
+        "prompt_syntax": dice.choice([None, *get_args(PromptSyntax)]),
         "sampler": sampler,
         "schedule": dice.choice([None, *(record.schedules or names.SCHEDULES)]),
         "steps": dice.choice([2, 3, 7]),
