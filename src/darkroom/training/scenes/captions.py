@@ -31,7 +31,8 @@ OPPOSITE: Mapping[Relation, Relation] = {
     "above": "below",
     "below": "above",
 }
-BESIDE = ("and", "and", "next to", "with")
+TOGETHER = ("and", "and", "with")
+BESIDE = (*TOGETHER, "next to")
 PATTERNED: Mapping[str, tuple[str, ...]] = {
     "striped": ("on {a} {c} striped background", "on a striped {c} background", "on {c} stripes"),
     "checkered": ("on {a} {c} checkered background", "on a checkered {c} background"),
@@ -91,7 +92,8 @@ PLURALS: Mapping[str, str] = {
 
 def caption(rng: Rng, scene: Scene, *, whole: bool = False) -> str:
     """One of the ways to say what `scene` shows; `whole`: leaving nothing out."""
-    parts = [_one(rng, OPENINGS) + _figures(rng, scene, whole=whole)]
+    said = _figures(rng, scene, whole=whole)
+    parts = [said if scene.figures[0].style else _one(rng, OPENINGS) + said]
     if len(scene.figures) == 1 and (whole or rng.random() < 0.5):
         parts += [place for place in [position(rng, scene.figures[0])] if place]
     if whole or rng.random() < 0.9:
@@ -148,7 +150,8 @@ def _figures(rng: Rng, scene: Scene, *, whole: bool) -> str:
     if rng.random() < 0.5:
         first, second, relation = second, first, OPPOSITE[relation]
     if not whole and rng.random() < 0.3:
-        return f"{first} {_one(rng, BESIDE)} {second}"
+        beside = relation in {"left of", "right of"}
+        return f"{first} {_one(rng, BESIDE if beside else TOGETHER)} {second}"
     return f"{first} {_one(rng, RELATIONS[relation])} {second}"
 
 

@@ -202,11 +202,11 @@ def _plain(rng: Rng) -> Background:
 
 
 def _ground(rng: Rng) -> Background:
-    """Plain two times in three, else a pattern or a place."""
+    """Plain three times in four, else a pattern or a place."""
     dice = rng.random()
-    if dice < 0.66:
+    if dice < 0.75:
         return _plain(rng)
-    if dice < 0.83:
+    if dice < 0.88:
         return Background(colour=_one(rng, list(COLOURS)), pattern=_one(rng, PATTERNS))
     return Background(place=_one(rng, PLACES), seed=int(rng.integers(2**31)))
 
