@@ -275,6 +275,8 @@ def test_text_that_no_model_follows_is_refused_before_anything_runs(
         {"prompt": "cat " * 80 + " AND a dog", "guidance_end": 0.5},
         {"prompt": "cat " * 80, "negative": "a BREAK b BREAK c", "prompt_syntax": "comfyui"},
         {"prompt": "cat " * 80, "prompt_syntax": "plain"},
+        {"sampler": "restart", "steps": 24, "schedule": "karras"},
+        {"sampler": "dpmpp_sde", "hires": 2.0, "steps": 4},
         *({"sampler": sampler} for sampler in SAMPLERS),
     ],
     ids=str,
@@ -291,8 +293,11 @@ def test_the_plan_says_exactly_what_the_unet_computes(
         return real(self, x, *rest)
 
     monkeypatch.setattr(UNet, "forward", counting)
-    list(engine.run(wish(**said)))
-    assert engine.plan(wish(**said))[1].evaluations == rows
+    events = list(engine.run(wish(**said)))
+    plan = engine.plan(wish(**said))[1]
+    assert plan.evaluations == rows
+    told = [event.step for event in events if isinstance(event, Stepped) and event.first == 0]
+    assert told == [*range(1, plan.steps + 1)]
 
 
 def test_the_recipe_says_what_was_not_usual(engine: Engine, wish: Wish) -> None:

@@ -66,7 +66,7 @@ class Run:
     def _sample(
         self, batch: Batch, x: Tensor, levels: Tensor, noise: Noise
     ) -> Generator[Event, None, Tensor]:
-        """Run the sampler from x [B, C, h, w] at `levels[0]`; returns the scaled latents."""
+        """Run the sampler from x [B, C, h, w] at `levels[0]`; the scaled latents, on the CPU."""
         studio, resolved = self._studio, self._studio.resolved
         steps = SAMPLERS[resolved.sampler](
             self._denoise,
@@ -80,7 +80,7 @@ class Run:
             try:
                 step = next(steps)
             except StopIteration as end:
-                return schedule.to_latent(end.value, levels)
+                return schedule.to_latent(end.value, levels).cpu()
             yield from studio.notes()
             yield Stepped(
                 first=batch.first,
