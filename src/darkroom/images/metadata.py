@@ -108,7 +108,7 @@ def to_parameters(recipe: Recipe) -> str:
     return "\n".join(lines).strip().encode("utf-8", "replace").decode("utf-8")
 
 
-_ENLARGERS = {"latent": "Latent", "lanczos": "Lanczos"}
+_ENLARGERS = {"latent": "Latent (bicubic antialiased)", "lanczos": "Lanczos"}
 
 
 def _settings(recipe: Recipe) -> Iterator[tuple[str, object]]:
