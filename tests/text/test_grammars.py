@@ -187,7 +187,8 @@ def test_weights_multiply(weights: list[float]) -> None:
     assert pairs(only(comfyui.parse(text, steps=5))) == [("a", weights[0])]
     nested = "(" * len(weights) + "a" + "".join(f"){weight}" for weight in weights)
     ((word, weight),) = pairs(only(invokeai.parse(nested, steps=5)))
-    assert (word, weight) == ("a", pytest.approx(product))
+    assert word == "a"
+    assert weight == pytest.approx(product)
 
 
 def settled(prompt: Prompt) -> Any:
