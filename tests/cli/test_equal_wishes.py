@@ -146,7 +146,7 @@ def test_each_image_of_a_wildcard_is_the_same_alone(tiny_checkpoint: TinyCheckpo
     made = wishes.requests(flags, prompt="a {big|small} __animal__")
     assert sum(request.count for request in made) == 6
     per_image = [
-        (request.prompt, request.seed + k) for request in made for k in range(request.count)
+        (request.prompt, (request.seed or 0) + k) for request in made for k in range(request.count)
     ]
     assert [seed for _, seed in per_image] == list(range(10, 16))
     alone = [
@@ -183,6 +183,13 @@ def test_what_has_no_choice_is_left_alone() -> None:
         assert wishes.requests(flags, prompt=prompt) == (
             Request(prompt=prompt, prompt_syntax=flags.prompt_syntax),  # type: ignore[arg-type]
         )
+
+
+@pytest.mark.usefixtures("words")
+@pytest.mark.parametrize("fields", [{"count": 0}, {"count": -3}, {"count": 10**9}, {"seed": 1.5}])
+def test_numbers_that_cannot_be_meant_are_left_to_be_judged(fields: dict[str, Any]) -> None:
+    request = Request(prompt="a __animal__", **fields)
+    assert wording.chosen(request) == (request,)
 
 
 @pytest.mark.usefixtures("words")

@@ -43,11 +43,14 @@ def chosen(request: Request) -> tuple[Request, ...]:
 
 def _chooses(request: Request) -> bool:
     """Whether something is to be chosen, for images that there can be."""
-    if request.prompt_syntax == "plain" or not isinstance(request.seed, Integral | None):
+    if request.prompt_syntax == "plain":
         return False
-    if not isinstance(request.count, Integral) or request.count > MAX_COUNT:
+    numbers: list[object] = [request.count, 0 if request.seed is None else request.seed]
+    if not all(isinstance(number, Integral) for number in numbers):
         return False
-    texts = (request.prompt, request.negative)
+    if not 1 <= request.count <= MAX_COUNT:
+        return False
+    texts: list[object] = [request.prompt, request.negative]
     return any(isinstance(text, str) and ("{" in text or "__" in text) for text in texts)
 
 
