@@ -10,13 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-Task = Literal["txt2img", "img2img"]
+Task = Literal["txt2img", "img2img", "inpaint", "depth2img", "upscale", "vary"]
+ModelTask = Literal["txt2img", "inpaint", "depth2img", "upscale", "vary", "pix2pix"]
+Family = Literal["sd1", "sd2"]
 Prediction = Literal["eps", "v"]
 Precision = Literal["fp32", "bf16", "fp16"]
 PromptSyntax = Literal["a1111", "comfyui", "invokeai", "basujindal", "plain"]
 NoiseSource = Literal["cpu", "nv"]
 Tiling = Literal["none", "x", "y", "both"]
 Enlarger = Literal["latent", "lanczos"]
+Fill = Literal["original", "noise", "blank"]
+Region = Literal["whole", "masked"]
+Sides = tuple[int, int, int, int]
 
 REQUEST_VERSION = 1
 RECIPE_VERSION = 1
@@ -26,9 +31,10 @@ RECIPE_VERSION = 1
 class Request:
     """What to make.  `None` means *not said*; zero and the empty prompt are values.
 
-    `image` is the encoded file of the input image (img2img), so that equal wishes are equal
-    Requests wherever they came from.  `ema`: the U-Net's moving averages in place of its weights,
-    where the file holds both.
+    `image` is the encoded file of the input image (all tasks but txt2img), so that equal wishes
+    are equal Requests wherever they came from; `mask`, `depth` and `images` are files too.  `ema`:
+    the U-Net's moving averages in place of its weights, where the file holds both.  `vae`: name or
+    file of an autoencoder in place of the model's own.
 
     `rescale`: how far guidance keeps the contrast of the unguided image, 0 … 1.  `guidance_start`,
     `guidance_end`: the part of the schedule in which guidance acts, 0 … 1.  `churn` (with the
@@ -41,6 +47,17 @@ class Request:
     noise of the steps.  `tiling`: directions in which the image continues at its other edge.
     `hires`: the image, made at `width` x `height`, is enlarged by so much and refined: a second
     run of `hires_steps` steps from the noise level that `hires_strength` says.
+
+    inpaint paints where `mask` is white, or without one where `image` is transparent;
+    `mask_invert` exchanges the two, then the painted part grows by `mask_grow` pixels and its edge
+    is softened over `mask_blur`.  `fill`: what stands there before, which matters below strength
+    1.  `region`: what the model sees, the whole image or its masked part and `region_padding`
+    pixels around.  `extend`: pixels added left, above, right and below, which are painted as well.
+
+    depth2img keeps the depths of `image`, or those of the map `depth`.  `noise_level`: of the
+    noise that upscale and vary put on their input.  vary mixes `image` and `images` in the
+    proportions `image_weights`, as many as there are images, or evenly.  `image_guidance`: how
+    closely an InstructPix2Pix model keeps to the image of img2img.
     """
 
     task: Task = "txt2img"
@@ -63,6 +80,7 @@ class Request:
     precision: Precision | None = None
     device: str | None = None
     ema: bool = False
+    vae: str | None = None
     rescale: float | None = None
     guidance_start: float | None = None
     guidance_end: float | None = None
@@ -81,6 +99,19 @@ class Request:
     hires_strength: float | None = None
     hires_steps: int | None = None
     hires_enlarger: Enlarger | None = None
+    mask: bytes | None = field(default=None, repr=False)
+    mask_invert: bool = False
+    mask_grow: int | None = None
+    mask_blur: int | None = None
+    fill: Fill | None = None
+    region: Region | None = None
+    region_padding: int | None = None
+    extend: Sides | None = None
+    depth: bytes | None = field(default=None, repr=False)
+    noise_level: int | None = None
+    images: tuple[bytes, ...] = field(default=(), repr=False)
+    image_weights: tuple[float, ...] = ()
+    image_guidance: float | None = None
     watermark: bool | None = None
     private: bool = False
     version: int = REQUEST_VERSION
@@ -163,7 +194,12 @@ class Resolved:
 
 @dataclass(frozen=True, kw_only=True)
 class TextEncoderConfig:
-    """CLIP text tower: `width / 64` heads in every published model."""
+    """CLIP text tower: `width / 64` heads in every published model.
+
+    `layers`: those whose output is used; of OpenCLIP's in Stable Diffusion 2 all but the last.
+    `tokens`: how text becomes numbers.  `clip` fills up with the end token; `openclip` with 0,
+    and mends broken characters and HTML first.
+    """
 
     vocabulary: int
     context_length: int
@@ -172,6 +208,7 @@ class TextEncoderConfig:
     heads: int
     feed_width: int
     activation: Literal["quick_gelu", "gelu"]
+    tokens: Literal["clip", "openclip"] = "clip"
 
     def __post_init__(self) -> None:
         if self.heads < 1 or self.width % self.heads:
@@ -311,9 +348,16 @@ class ModelDefaults:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
-    """What a checkpoint is, read from its header alone.
+    """What a checkpoint is, read from its header (and, of some, one tensor).
 
-    `prediction_reason` is the sentence shown to the user.  `native_width/height` in pixels.
+    `task`: what the model was made for, by which its U-Net's input differs.  `vary` is unCLIP,
+    `pix2pix` is InstructPix2Pix.
+    `prediction_reason` is the sentence shown to the user.  `native_width/height`: pixels of the
+    images that it makes; an upscaler's input has one latent's size of them, `1 / factor`.
+    `betas`: the first and the last of the training schedule, whose roots are evenly spaced.
+    `depth`: the depth network, None also where a depth model comes without its own.
+    `image_encoder`: that of `vary`.  `noise_levels`: how many may be told to `upscale` and `vary`,
+    0 … `noise_levels - 1`.
     `merges` is the model's own pruned tokenizer vocabulary, empty for CLIP's; `words` the words
     that a small model knows, empty where it knows them all.  `preview` maps latents to colours:
     one row (red, green, blue) a latent channel, then a row of offsets, in [-1, 1].
@@ -322,8 +366,8 @@ class ModelSpec:
 
     name: str
     path: Path
-    family: Literal["sd1"]
-    task: Task
+    family: Family
+    task: ModelTask
     text_encoder: TextEncoderConfig
     autoencoder: AutoencoderConfig
     unet: UNetConfig
@@ -335,6 +379,10 @@ class ModelSpec:
     native_height: int
     parameters: int
     stored_bytes: int
+    betas: tuple[float, float] = (0.00085, 0.012)
+    depth: DepthConfig | None = None
+    image_encoder: ImageEncoderConfig | None = None
+    noise_levels: int | None = None
     ema: bool = False
     demonstration: bool = False
     defaults: ModelDefaults = field(default_factory=ModelDefaults)
@@ -404,6 +452,10 @@ class Recipe:
     moving averages.  `width`, `height`: of the first pass, which `hires` enlarged.  `churn_end`:
     None for no end.
 
+    `mask_sha256`: None where the mask is the image's alpha channel.  `outside_unchanged`: it was
+    found that outside the mask every pixel is that of the input image.  `images_sha256`: of those
+    that vary mixes with the first.  `vae`: the name of an autoencoder that is not the model's own.
+
     A field with a default is absent in recipes older than itself; its default is what they meant.
     """
 
@@ -449,6 +501,22 @@ class Recipe:
     hires_strength: float | None = None
     hires_steps: int | None = None
     hires_enlarger: Enlarger | None = None
+    mask_sha256: str | None = None
+    mask_invert: bool = False
+    mask_grow: int | None = None
+    mask_blur: int | None = None
+    fill: Fill | None = None
+    region: Region | None = None
+    region_padding: int | None = None
+    extend: Sides | None = None
+    outside_unchanged: bool = False
+    depth_sha256: str | None = None
+    noise_level: int | None = None
+    images_sha256: tuple[str, ...] = ()
+    image_weights: tuple[float, ...] = ()
+    image_guidance: float | None = None
+    vae: str | None = None
+    vae_sha256: str | None = None
     version: int = RECIPE_VERSION
 
 

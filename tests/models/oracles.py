@@ -15,7 +15,8 @@ from darkroom.checkpoints.load import Networks
 
 def published(networks: Networks) -> dict[str, Tensor]:
     """All weights under the names, and in the shapes, of published files."""
-    states = {name: getattr(networks, name).state_dict() for name in Networks.__annotations__}
+    parts = ("text_encoder", "unet", "autoencoder")
+    states = {name: getattr(networks, name).state_dict() for name in parts}
     rows = layouts.sd1_rows(
         networks.text_encoder.config, networks.unet.config, networks.autoencoder.config
     )

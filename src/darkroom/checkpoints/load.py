@@ -18,8 +18,10 @@ from darkroom.checkpoints.writing import Entry, whole_file, write_safetensors
 from darkroom.contracts import ModelSpec, Precision
 from darkroom.errors import ModelError
 from darkroom.models.autoencoder import Autoencoder
+from darkroom.models.depth import DepthEstimator
 from darkroom.models.text_encoder import TextEncoder
 from darkroom.models.unet import UNet
+from darkroom.models.vision import ImageEncoder
 
 DTYPES: dict[Precision, torch.dtype] = {
     "fp32": torch.float32,
@@ -30,11 +32,19 @@ DTYPES: dict[Precision, torch.dtype] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Networks:
-    """The three networks of a Stable Diffusion model."""
+    """The networks of a Stable Diffusion model: three, and those that its task needs.
+
+    `depth` of depth2img, if the file brings it.  `image_encoder` of vary, with the mean and the
+    standard deviation of the embeddings that its noise is scaled by, float32 [1, E].
+    """
 
     text_encoder: TextEncoder
     unet: UNet
     autoencoder: Autoencoder
+    depth: DepthEstimator | None = None
+    image_encoder: ImageEncoder | None = None
+    embedding_mean: Tensor | None = None
+    embedding_std: Tensor | None = None
 
 
 def load(

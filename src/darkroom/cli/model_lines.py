@@ -13,7 +13,7 @@ from darkroom.cli.failure import printable
 from darkroom.contracts import ModelSpec
 from darkroom.errors import ModelError
 
-FAMILIES = {"sd1": "Stable Diffusion 1"}
+FAMILIES = {"sd1": "Stable Diffusion 1", "sd2": "Stable Diffusion 2"}
 _TASKS = {"txt2img": "text to image, image to image"}
 
 

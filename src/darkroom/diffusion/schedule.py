@@ -17,8 +17,8 @@ from darkroom.timesteps import TIMESTEPS, ldm_timesteps
 
 Interpolation = Literal["log_sigma", "log_alpha"]
 
-# Scaled-linear betas of every published v1 and v2 model (Rombach et al. 2112.10752, its code).
-_BETA_FIRST, _BETA_LAST = 0.00085, 0.012
+# Scaled-linear betas of v1 and v2 (Rombach et al. 2112.10752, its code); the x4 upscaler differs.
+_BETAS = 0.00085, 0.012
 # An ᾱ of exactly 0 is an infinite sigma; the floor is the value that the field settled on.
 _ALPHA_FLOOR = 4.9e-8
 _KARRAS_RHO = 7.0
@@ -27,19 +27,32 @@ _BETA_SHAPE = 0.6
 _ALIGNED = 14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029
 
 
-def alphas_cumprod(zero_terminal_snr: bool = False) -> Tensor:
+def alphas_cumprod(
+    zero_terminal_snr: bool = False, *, betas: tuple[float, float] = _BETAS
+) -> Tensor:
     """The ᾱ of all 1000 timesteps: float64 [1000], falling from 0.99915 towards 0.
 
+    The roots of the betas rise evenly from that of the first to that of the last of `betas`.
     `zero_terminal_snr` shifts and scales √ᾱ so that the last is zero and the first unchanged
     (Lin et al. 2305.08891, algorithm 1), then floors it to 4.9e-8.
     """
-    betas = torch.linspace(_BETA_FIRST**0.5, _BETA_LAST**0.5, TIMESTEPS, dtype=torch.float64) ** 2
-    alphas = (1 - betas).cumprod(0)
+    first, last = (beta**0.5 for beta in betas)
+    alphas = (1 - torch.linspace(first, last, TIMESTEPS, dtype=torch.float64) ** 2).cumprod(0)
     if not zero_terminal_snr:
         return alphas
     roots = alphas.sqrt()
     roots = (roots - roots[-1]) * roots[0] / (roots[0] - roots[-1])
     return (roots**2).clamp(min=_ALPHA_FLOOR)
+
+
+def cosine_alphas_cumprod() -> Tensor:
+    """The ᾱ with which unCLIP noises image embeddings: float64 [1000].
+
+    A squared cosine (Nichol & Dhariwal 2102.09672, eq. 17) whose betas end at 0.999.
+    """
+    t = torch.linspace(0, 1, TIMESTEPS + 1, dtype=torch.float64)
+    curve = ((t + 0.008) / 1.008 * math.pi / 2).cos() ** 2
+    return (1 - (1 - curve[1:] / curve[:-1]).clamp(max=0.999)).cumprod(0)
 
 
 def sigma_table(alphas: Tensor) -> Tensor:

@@ -20,6 +20,9 @@ class UNet(nn.Module):
 
     x [B, C_in, H, W] (H, W multiples of `config.multiple`), timestep [B] in [0, 999] (may be
     fractional), context [B, S, X]; returns [B, C_out, H, W].
+
+    `label` is what some models are told beside the time, and only those: a number [B] (int64) with
+    `config.classes`, a vector [B, V] with `config.vector_width`.
     """
 
     def __init__(self, config: UNetConfig) -> None:
@@ -28,6 +31,11 @@ class UNet(nn.Module):
         widths, time_width = config.widths, config.time_width
         self.time_in = nn.Linear(widths[0], time_width)
         self.time_out = nn.Linear(time_width, time_width)
+        if config.classes is not None:
+            self.label = nn.Embedding(config.classes, time_width)
+        if config.vector_width is not None:
+            self.label_in = nn.Linear(config.vector_width, time_width)
+            self.label_out = nn.Linear(time_width, time_width)
         self.conv_in = Conv(config.in_channels, widths[0])
 
         # `skips` are the widths of what the way down leaves for the way up.
@@ -51,14 +59,18 @@ class UNet(nn.Module):
         self.norm_out = nn.GroupNorm(config.norm_groups, widths[0])
         self.conv_out = Conv(widths[0], config.out_channels)
 
-    def forward(self, x: Tensor, timestep: Tensor, context: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, timestep: Tensor, context: Tensor, label: Tensor | None = None
+    ) -> Tensor:
         time = sinusoid(timestep, self.config.widths[0]).to(x.dtype)
         time = self.time_out(F.silu(self.time_in(time)))  # [B, E]
+        if label is not None:
+            time = time + self._told(label)
 
         # Guidance asks what one image is with several texts.  Until a text is looked at, it is
         # computed once: `x` has fewer rows than `time` and `context`.
         rows = len(x)
-        x = self.conv_in(x if self.training else x[: period(x, timestep)])
+        x = self.conv_in(x if self.training else x[: period(x, timestep, label)])
         skips = [x]
         for down in self.down:
             x, left = down(x, time, context)
@@ -70,15 +82,24 @@ class UNet(nn.Module):
         out: Tensor = self.conv_out(silu(self.norm_out(x)))
         return out
 
+    def _told(self, label: Tensor) -> Tensor:
+        """A number [B] or a vector [B, V] as an addition to the time: [B, E]."""
+        if self.config.classes is not None:
+            told: Tensor = self.label(label)
+        else:
+            told = self.label_out(F.silu(self.label_in(label)))
+        return told
 
-def period(x: Tensor, timestep: Tensor) -> int:
-    """The rows after which x [B, …] and timestep [B] begin again, B if they do not.
+
+def period(x: Tensor, timestep: Tensor, label: Tensor | None = None) -> int:
+    """The rows after which x [B, …], timestep [B] and label [B, …] begin again, B if they do not.
 
     They are compared on the CPU only: a GPU would have to be waited for.
     """
     if x.device.type == "cpu":
+        compared = [timestep, x] if label is None else [timestep, label, x]
         for rows in range(1, len(x) // 2 + 1):
-            again = all(torch.equal(y[rows:], y[:-rows]) for y in (timestep, x))
+            again = all(torch.equal(y[rows:], y[:-rows]) for y in compared)
             if again and len(x) % rows == 0:
                 return rows
     return len(x)

@@ -50,7 +50,7 @@ MAX_HIRES = 4.0
 MAX_PROMPT_BYTES = 100_000
 # The invisible watermark needs a picture of at least this area (invisible-watermark 0.2.0).
 WATERMARK_AREA = 65_536
-WATERMARKS = {"sd1": b"StableDiffusionV1"}
+WATERMARKS = {"sd1": b"StableDiffusionV1", "sd2": b"SDV2"}
 
 _DEVICES = ("cpu", "cuda", "mps", "xpu")
 
