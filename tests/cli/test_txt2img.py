@@ -60,6 +60,15 @@ def test_default_names_never_overwrite(make: Run) -> None:
     assert len(list(Path("outputs").iterdir())) == 3
 
 
+def test_the_report_tells_variations_apart_and_the_size_that_was_made(make: Run) -> None:
+    said = ("--seed", 1, "--variation-strength", 0.2, "--variation-seed", 5, "--count", 2)
+    done = make("a cat", *said, "--width", 32, "--height", 32, "--hires", 2, "--json")
+    told = ("seed", "variation_seed", "width", "height")
+    images = [[image[name] for name in told] for image in json.loads(done.stdout)["images"]]
+    assert images == [[1, 5, 64, 64], [1, 6, 64, 64]]
+    assert "32 x 32 enlarged to 64 x 64, seed 1, 0.2 of the way to variation seeds" in done.stderr
+
+
 def test_one_json_object(make: Run) -> None:
     done = make("a cat", "--seed", 7, "--count", 2, "--grid", "--json")
     report = json.loads(done.stdout)

@@ -46,7 +46,8 @@ class _Report:
         recipe = done.recipe
         said = {"prompt": recipe.prompt, "model": recipe.model}
         size = {"width": done.image.width, "height": done.image.height}
-        self.images.append({"path": str(path), "seed": done.seed} | size | said)
+        varied = {} if recipe.variation_seed is None else {"variation_seed": recipe.variation_seed}
+        self.images.append({"path": str(path), "seed": done.seed} | varied | size | said)
 
     def as_object(self) -> dict[str, object]:
         grid = {} if self.grid is None else {"grid": str(self.grid)}
