@@ -14,9 +14,8 @@ from darkroom.images import io
 from darkroom.tasks import recalling
 from darkroom.tasks.wording import chosen, styled
 
-# What no flag says, or what flags say in another way.
-_ELSEWHERE = {"task", "image", "strength", "prompt", "version"}
-_FIELDS = tuple(field.name for field in dataclasses.fields(Request) if field.name not in _ELSEWHERE)
+_FLAGS = {field.name for field in dataclasses.fields(Flags)}
+_FIELDS = [field.name for field in dataclasses.fields(Request) if field.name in _FLAGS]
 _BYTE_ORDER_MARK = "\ufeff"
 
 
