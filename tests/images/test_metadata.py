@@ -4,7 +4,7 @@ import io as streams
 import json
 import re
 from dataclasses import MISSING, fields, replace
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from darkroom import names
-from darkroom.contracts import Enlarger, NoiseSource, PromptSyntax, Raster, Recipe, Tiling
+from darkroom.contracts import (
+    Enlarger,
+    Fill,
+    NoiseSource,
+    PromptSyntax,
+    Raster,
+    Recipe,
+    Region,
+    Task,
+    Tiling,
+)
 from darkroom.errors import ImageError, OutputError
 from darkroom.images import inspection, io, metadata, provenance
 from darkroom.images.foreign import a1111
@@ -46,51 +56,71 @@ MARK = provenance.new_mark("0.1.0")
 
 numbers = st.floats(-1e6, 1e6).map(lambda value: value + 0.0)
 shares = st.floats(0, 1).map(lambda value: value + 0.0)
-recipes = st.builds(
-    Recipe,
-    task=st.sampled_from(["txt2img", "img2img"]),
-    prompt=st.text(),
-    negative=st.text(),
-    seed=st.integers(0, 2**64 - 1),
-    steps=st.integers(1, 500),
-    sampler=st.sampled_from(["ddim", "euler_ancestral", "one of tomorrow"]),
-    schedule=st.sampled_from(["ldm", "karras"]),
-    guidance=numbers,
-    eta=numbers,
-    width=st.integers(8, 4096),
-    height=st.integers(8, 4096),
-    strength=st.none() | numbers,
-    input_sha256=st.none() | st.just("ab" * 32),
-    model=st.text(),
-    model_sha256=st.just("cd" * 32),
-    prediction=st.sampled_from(["eps", "v"]),
-    precision=st.sampled_from(["fp32", "bf16", "fp16"]),
-    engine=st.just("torch"),
-    device=st.just("cuda:1"),
-    ema=st.booleans(),
-    watermark=st.none() | st.just("SDV2"),
-    software=st.just("darkroom 0.1.0"),
-    versions=st.dictionaries(st.text(), st.text(), max_size=3),
-    requested_steps=st.none() | st.integers(1, 500),
-    rescale=shares,
-    guidance_start=shares,
-    guidance_end=shares,
-    churn=shares,
-    churn_start=shares,
-    churn_end=st.none() | shares,
-    noise_scale=shares,
-    prompt_syntax=st.sampled_from(get_args(PromptSyntax)),
-    clip_skip=st.integers(1, 12),
-    variation_seed=st.none() | st.integers(0, 2**63 - 1),
-    variation_strength=shares,
-    noise=st.sampled_from(get_args(NoiseSource)),
-    seed_offset=st.integers(0, 2**63 - 1),
-    tiling=st.sampled_from(get_args(Tiling)),
-    hires=st.none() | st.floats(1.01, 4),
-    hires_strength=st.none() | shares,
-    hires_steps=st.none() | st.integers(1, 500),
-    hires_enlarger=st.none() | st.sampled_from(get_args(Enlarger)),
-)
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "task": st.sampled_from(get_args(Task)),
+    "prompt": st.text(),
+    "negative": st.text(),
+    "seed": st.integers(0, 2**64 - 1),
+    "steps": st.integers(1, 500),
+    "sampler": st.sampled_from(["ddim", "euler_ancestral", "one of tomorrow"]),
+    "schedule": st.sampled_from(["ldm", "karras"]),
+    "guidance": numbers,
+    "eta": numbers,
+    "width": st.integers(8, 4096),
+    "height": st.integers(8, 4096),
+    "strength": st.none() | numbers,
+    "input_sha256": st.none() | st.just("ab" * 32),
+    "model": st.text(),
+    "model_sha256": st.just("cd" * 32),
+    "prediction": st.sampled_from(["eps", "v"]),
+    "precision": st.sampled_from(["fp32", "bf16", "fp16"]),
+    "engine": st.just("torch"),
+    "device": st.just("cuda:1"),
+    "ema": st.booleans(),
+    "watermark": st.none() | st.just("SDV2"),
+    "software": st.just("darkroom 0.1.0"),
+    "versions": st.dictionaries(st.text(), st.text(), max_size=3),
+    "requested_steps": st.none() | st.integers(1, 500),
+    "rescale": shares,
+    "guidance_start": shares,
+    "guidance_end": shares,
+    "churn": shares,
+    "churn_start": shares,
+    "churn_end": st.none() | shares,
+    "noise_scale": shares,
+    "prompt_syntax": st.sampled_from(get_args(PromptSyntax)),
+    "clip_skip": st.integers(1, 12),
+    "variation_seed": st.none() | st.integers(0, 2**63 - 1),
+    "variation_strength": shares,
+    "noise": st.sampled_from(get_args(NoiseSource)),
+    "seed_offset": st.integers(0, 2**63 - 1),
+    "tiling": st.sampled_from(get_args(Tiling)),
+    "hires": st.none() | st.floats(1.01, 4),
+    "hires_strength": st.none() | shares,
+    "hires_steps": st.none() | st.integers(1, 500),
+    "hires_enlarger": st.none() | st.sampled_from(get_args(Enlarger)),
+    "mask_sha256": st.none() | st.just("ef" * 32),
+    "mask_invert": st.booleans(),
+    "mask_grow": st.none() | st.integers(0, 99),
+    "mask_blur": st.none() | st.integers(0, 99),
+    "fill": st.none() | st.sampled_from(get_args(Fill)),
+    "region": st.none() | st.sampled_from(get_args(Region)),
+    "region_padding": st.none() | st.integers(0, 99),
+    "extend": st.none() | st.tuples(*[st.integers(0, 64)] * 4),
+    "outside_unchanged": st.booleans(),
+    "depth_sha256": st.none() | st.just("01" * 32),
+    "noise_level": st.none() | st.integers(0, 999),
+    "images_sha256": st.lists(st.just("23" * 32), max_size=3).map(tuple),
+    "image_weights": st.lists(shares, max_size=3).map(tuple),
+    "image_guidance": st.none() | shares,
+    "vae": st.none() | st.text(),
+    "vae_sha256": st.none() | st.just("45" * 32),
+}
+recipes = st.builds(Recipe, **VALUES)
+
+
+def test_every_field_of_a_recipe_is_tried() -> None:
+    assert VALUES.keys() | {"version"} == {entry.name for entry in fields(Recipe)}
 
 
 @given(recipes)
@@ -294,6 +324,12 @@ HOSTILE = {
     "list for versions": changed(versions=[]),
     "numbers in versions": changed(versions={"torch": 2}),
     "text for strength": changed(strength="0.5"),
+    "three sides": changed(extend=[1, 2, 3]),
+    "a fraction of a side": changed(extend=[1, 2, 3, 0.5]),
+    "no list of sides": changed(extend="1234"),
+    "numbers for checksums": changed(images_sha256=[1]),
+    "text for weights": changed(image_weights=["1"]),
+    "one weight, no list": changed(image_weights=1),
 }
 
 

@@ -11,7 +11,7 @@ import re
 import sys
 import types
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -91,9 +91,7 @@ def from_json(text: str) -> Recipe:
             raise ImageError(
                 f"The recipe is damaged: the value of {name!r} is of another kind.", _DAMAGED_HINT
             )
-        value = values[name]
-        if type(value) is int and float in {hint, *get_args(hint)}:
-            values[name] = float(value)
+        values[name] = _meant(values[name], hint)
     return Recipe(**values)
 
 
@@ -255,12 +253,30 @@ def _fits(value: object, hint: object) -> bool:
         return isinstance(value, str) and value in get_args(hint)
     if origin in {Union, types.UnionType}:
         return any(_fits(value, one) for one in get_args(hint))
+    if origin is tuple:
+        return isinstance(value, list | tuple) and _fit(value, get_args(hint))
     if origin is Mapping:
         return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
-    if hint is float:
-        # Written so that NaN and integers beyond every float fail.
-        return type(value) in {int, float} and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
-    return type(value) is hint
+    # Written so that NaN and integers beyond every float fail.
+    number = type(value) in {int, float} and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
+    return number if hint is float else type(value) is hint
+
+
+def _fit(values: Sequence[object], kinds: tuple[object, ...]) -> bool:
+    """Whether each value of a list is of its type; `...` says that all are of the one before."""
+    if kinds[-1] is Ellipsis:
+        kinds = kinds[:1] * len(values)
+    return len(values) == len(kinds) and all(map(_fits, values, kinds))
+
+
+def _meant(value: object, hint: object) -> Any:
+    """A value that fits, as what JSON cannot write: a fraction that is whole, a tuple."""
+    if isinstance(value, list):
+        kind = next((one for one in (hint, *get_args(hint)) if get_origin(one) is tuple), hint)
+        return tuple(_meant(one, get_args(kind)[0]) for one in value)
+    if type(value) is int and float in {hint, *get_args(hint)}:
+        return float(value)
+    return value
 
 
 def _label(entries: Mapping[str, names.Sampler] | Mapping[str, names.Schedule], name: str) -> str:
