@@ -52,7 +52,18 @@ def test_without_a_mean_there_is_none_to_keep() -> None:
     z = torch.randn(1, 8, 64, generator=torch.Generator().manual_seed(0))
     z -= z.mean() - 1e-4
     weights = torch.tensor([[1, 1.5, 1, 1, 0.5, 1, 1, 1]])
-    assert torch.equal(emphasis.keep_mean(z, weights), z * weights[..., None])
+    assert torch.equal(emphasis.keep_mean(z, weights, torch.ones(1)), z * weights[..., None])
+
+
+def test_what_is_said_more_often_counts_more() -> None:
+    cat, dog = plain("cat"), plain("dog")
+    z = torch.cat([cat, dog, cat, dog, cat])  # A1111's batch for [(cat:2)|dog] in five steps
+    weighted = torch.cat([z[:1] * weights_of(2.0), dog] * 2 + [z[:1] * weights_of(2.0)])
+    expected = weighted * (z.mean() / weighted.mean())
+    follow = read("[(cat:2)|dog]")
+    for sigma, row in (14.6, 0), (3.0, 1):
+        found = at(follow, sigma).parts[0].context
+        torch.testing.assert_close(found[0], expected[row], rtol=1e-5, atol=1e-6)
 
 
 def test_comfyui_moves_from_the_empty_prompt() -> None:

@@ -12,20 +12,22 @@ from torch import Tensor
 _HARDLY = 0.02
 
 
-def keep_mean(embeddings: Tensor, weights: Tensor) -> Tensor:
+def keep_mean(embeddings: Tensor, weights: Tensor, shares: Tensor) -> Tensor:
     """A1111: each embedding times its weight, then all so that their mean is what it was.
 
     `embeddings` [S, T, W]: the same chunk at all stages of a prompt, which share one mean as
-    they do there; `weights` [S, T].  Where there is hardly a mean (a small model's is a thousandth
-    of its deviation, CLIP's a tenth), keeping it would multiply by chance: the weights stand alone.
+    they do there; `weights` [S, T]; `shares` [S], 1 in sum: of the steps.  Where there is hardly a
+    mean (a small model's is a thousandth of its deviation, CLIP's a tenth), keeping it would
+    multiply by chance: the weights stand alone.
     """
     if bool((weights == 1).all()):
         return embeddings
+    shares = shares.to(embeddings.device)
     weighted = embeddings * weights[..., None]
-    mean = embeddings.mean()
+    mean = embeddings.mean((1, 2)) @ shares
     if mean.abs() < _HARDLY * embeddings.std():
         return weighted
-    return weighted * (mean / weighted.mean())
+    return weighted * (mean / (weighted.mean((1, 2)) @ shares))
 
 
 def from_empty(embeddings: Tensor, empty: Tensor, weights: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """The text encoder at work on what a prompt was read into."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -41,19 +42,26 @@ class Reader:
         return [embedding[None].to(dtype) for embedding in found]
 
     def _with_one_mean(self, stages: Sequence[Stage]) -> list[Tensor]:
-        """A1111: the stages of a prompt pass the text encoder as one batch, chunk by chunk."""
+        """A1111: the stages of a prompt pass the text encoder as one batch, chunk by chunk.
+
+        What several stages say is encoded once, and counts as often as it is said.
+        """
         texts = [
-            [chunk for group in self._chunks(stage.blend[0].sections) for chunk in group]
+            tuple(chunk for group in self._chunks(stage.blend[0].sections) for chunk in group)
             for stage in stages
         ]
+        said = Counter(texts)
+        shares = torch.tensor([count / len(texts) for count in said.values()])
         columns = [
             emphasis.keep_mean(
                 torch.stack([self._encode(chunk) for chunk in column]),
                 torch.stack([self._weights(chunk) for chunk in column]),
+                shares,
             )
-            for column in zip_longest(*texts, fillvalue=())
+            for column in zip_longest(*said, fillvalue=())
         ]
-        return list(torch.cat(columns, dim=1))
+        found = dict(zip(said, torch.cat(columns, dim=1), strict=True))
+        return [found[text] for text in texts]
 
     def _blend(self, blend: Sequence[Passage]) -> Tensor:
         found = [self._passage(passage) for passage in blend]

@@ -94,5 +94,8 @@ def _steps(levels: Tensor) -> Callable[[Tensor], int]:
 
 def _levelled(contexts: list[Tensor]) -> list[Tensor]:
     """Contexts made equally long by repeating their last embedding, as A1111 joins them."""
-    length = max(context.shape[1] for context in contexts)
+    lengths = {context.shape[1] for context in contexts}
+    if len(lengths) == 1:
+        return contexts
+    length = max(lengths)
     return [torch.cat([c, c[:, -1:].expand(-1, length - c.shape[1], -1)], dim=1) for c in contexts]

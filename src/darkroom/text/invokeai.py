@@ -39,7 +39,7 @@ def parse(text: str, *, steps: int) -> Prompt:
     """Read a prompt; `.swap()` and LoRAs are noted, and have no effect."""
     reader = _Reader(_COMMA.sub(r", \1", text))
     passages = reader.together() or [Passage((_section(reader.prompt()),))]
-    return of_passages(*passages, steps=steps, notes=tuple(reader.notes))
+    return of_passages(*passages, steps=steps, notes=tuple(dict.fromkeys(reader.notes)))
 
 
 class _Reader:
