@@ -70,3 +70,12 @@ def test_a_damaged_recipe_is_a_note_and_the_rest_is_shown(tmp_path: Path) -> Non
     done = in_process("inspect", image(tmp_path, invokeai_metadata="[" * 100_000))
     assert done.exit_code == 0
     assert "Recipe: none\nNote: The InvokeAI recipe is damaged: it is not JSON.\n" in done.stdout
+
+
+def test_a_prompt_as_long_as_a_book_does_not_fill_the_terminal(tmp_path: Path) -> None:
+    file = image(tmp_path, parameters="word " * 100_000)
+    shown = in_process("inspect", file).stdout
+    assert len(shown) < 10_000
+    assert "… (499,999 characters)\n" in shown
+    whole = json.loads(in_process("inspect", file, "--json").stdout)
+    assert len(whole["foreign"]["prompt"]) == 499_999

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from darkroom.images.inspection import Inspection
     from darkroom.images.provenance import Mark
 
+_LONGEST = 4000
 # What a reader of recipes looks for first; the rest follows as it is written.
 _FIRST = ("prompt", "negative", "seed", "steps", "sampler", "schedule", "guidance", "strength")
 
@@ -101,4 +102,12 @@ def _rows(values: Mapping[str, object]) -> Iterator[str]:
     for name in order + [name for name in values if name not in _FIRST]:
         value = values[name]
         if value is not None and value is not False and value not in ("", "none"):
-            yield f"  {printable(name).replace('_', ' ')}: {printable(value)}"
+            yield f"  {printable(name).replace('_', ' ')}: {_readable(value)}"
+
+
+def _readable(value: object) -> str:
+    """A value in one line, which ends where nobody reads on; --json has it whole."""
+    text = str(value)
+    if len(text) <= _LONGEST:
+        return printable(text)
+    return f"{printable(text[:_LONGEST])}… ({len(text):,} characters)"
