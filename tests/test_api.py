@@ -7,7 +7,7 @@ import subprocess
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Unpack, get_args
 
 import numpy as np
 import PIL.Image
@@ -15,8 +15,9 @@ import pytest
 
 import darkroom
 from darkroom.api import Source, Wishes
-from darkroom.contracts import Event, Finished, ImageDone, Request, Started, Stepped
+from darkroom.contracts import Event, Finished, ImageDone, Request, Started, Stepped, Task
 from darkroom.errors import DarkroomError, ImageError, ModelError, RequestError
+from darkroom.planning.suitability import taken_by
 
 if TYPE_CHECKING:
     from tests.tiny import TinyCheckpoint
@@ -182,10 +183,12 @@ def test_the_hint_is_seen_by_those_who_see_an_exception(model: darkroom.Model) -
 
 
 def test_every_wish_of_a_request_can_be_said(model: darkroom.Model) -> None:
-    elsewhere = {"task", "prompt", "model", "image", "strength", "private", "version"}
+    elsewhere = {"task", "prompt", "model", "image", "private", "version", "vae"}
     on_load = {"prediction", "precision", "device", "ema"}
     fields = set(inspect.signature(Request).parameters)
-    assert fields - elsewhere - on_load == set(Wishes.__annotations__)
+    shared = {name for name in fields if all(taken_by(name, task) for task in get_args(Task))}
+    shared |= {name for name in fields if name.startswith("hires")}
+    assert shared - elsewhere - on_load == set(Wishes.__annotations__)
     assert on_load < set(inspect.signature(darkroom.load).parameters)
     made = small(model, negative="a dog", guidance=0.0, sampler="DPM++ 2M Karras", batch=1)
     assert made.recipe.guidance == 0.0

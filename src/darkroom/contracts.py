@@ -146,11 +146,33 @@ class Hires:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Painting:
+    """What inpainting paints, and what the model sees.  Everything is in pixels.
+
+    `width`, `height`: of the image, extended.  `box`: left, top, right and bottom of the part of
+    it that the model sees.
+    """
+
+    invert: bool
+    grow: int
+    blur: int
+    fill: Fill
+    region: Region
+    padding: int
+    extend: Sides
+    width: int
+    height: int
+    box: Sides
+
+
+@dataclass(frozen=True, kw_only=True)
 class Resolved:
     """A Request in which nothing is left unsaid.
 
     `passes`: one, or two where there is `hires`.  `churn_end` may be infinite.  `variation_seed`:
     that of the first image, None where nothing varies; all images have the same `seed` then.
+    `painting`: of inpaint alone; `noise_level`: of upscale and vary; `image_guidance`: of models
+    that follow instructions.
     """
 
     request: Request
@@ -176,6 +198,9 @@ class Resolved:
     noise: NoiseSource
     tiling: Tiling
     hires: Hires | None
+    painting: Painting | None
+    noise_level: int | None
+    image_guidance: float | None
     count: int
     batch: int
     prediction: Prediction
@@ -184,12 +209,12 @@ class Resolved:
     @property
     def width(self) -> int:
         """Of the finished image, in pixels."""
-        return self.passes[-1].width
+        return self.passes[-1].width if self.painting is None else self.painting.width
 
     @property
     def height(self) -> int:
         """Of the finished image, in pixels."""
-        return self.passes[-1].height
+        return self.passes[-1].height if self.painting is None else self.painting.height
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -108,10 +108,12 @@ def test_one_source_of_prompts() -> None:
         wishes.requests(Flags(from_file="x"), prompt="a cat")
 
 
-def test_an_image_makes_it_img2img(tmp_path: Path) -> None:
+def test_what_one_command_alone_says(tmp_path: Path) -> None:
     image = tmp_path / "image.png"
     Image.new("RGB", (8, 8)).save(image)
-    (request,) = wishes.requests(Flags(), prompt="x", image=image, strength=0.0)
+    (request,) = wishes.requests(
+        Flags(), task="img2img", prompt="x", image=image, strength=0.0, image_guidance=None
+    )
     data = image.read_bytes()
     assert request == Request(task="img2img", prompt="x", image=data, strength=0.0)
     with pytest.raises(DarkroomError, match=r"absent\.png"):

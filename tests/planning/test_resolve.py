@@ -206,7 +206,7 @@ def test_the_real_count_of_steps(asked: int, run: int) -> None:
         # what contradicts itself
         ({"task": "img2img"}, "There is no image to start from."),
         ({"image": b"x"}, "txt2img takes no image."),
-        ({"strength": 0.5}, "Strength says how far to change an image"),
+        ({"strength": 0.5}, "txt2img takes no strength. Leave it out, or use img2img, inpaint or"),
         ({"sampler": "DPM++ 2M Karras", "schedule": "normal"}, "asks for the schedule karras"),
         ({"sampler": "plms", "schedule": "karras"}, "on the schedule ldm only, not on karras"),
         ({"sampler": "dpm_solver", "schedule": "ldm"}, "on the schedule time_uniform only"),
@@ -259,7 +259,20 @@ def test_the_real_count_of_steps(asked: int, run: int) -> None:
         ({"hires": 2, "hires_enlarger": "esrgan"}, "There is no enlarger 'esrgan'"),
         ({"hires_strength": 0.5}, "Hires strength is about the second pass of a large image"),
         ({"hires_steps": 5}, "such as hires 2"),
-        ({**PHOTO, "hires": 2}, "img2img has none"),
+        ({**PHOTO, "hires": 2}, "img2img takes no second pass. Leave it out, or use txt2img."),
+        # what another task, or another model, takes
+        ({"mask": b"x"}, "txt2img takes no mask. Leave it out, or use inpaint."),
+        ({**PHOTO, "mask_grow": 3}, "img2img takes no growth of a mask."),
+        ({"extend": (0, 0, 8, 0)}, "txt2img takes no extension."),
+        ({"depth": b"x"}, "txt2img takes no depth map. Leave it out, or use depth2img."),
+        ({"images": (b"x",)}, "txt2img takes no further images."),
+        (
+            {**PHOTO, "noise_level": 0},
+            "takes no noise level. Leave it out, or use upscale or vary.",
+        ),
+        ({**PHOTO, "task": "depth2img"}, "sd-v1-4 is made for images from prompts"),
+        ({**PHOTO, "task": "upscale"}, "or choose a model for enlarging images."),
+        ({**PHOTO, "image_guidance": 1.5}, "follow instructions, and sd-v1-4 is none"),
         ({"ema": True}, "sd-v1-4 holds no EMA copies"),
     ],
 )

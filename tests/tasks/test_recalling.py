@@ -75,13 +75,15 @@ def test_each_task_takes_what_it_has_a_use_for(tmp_path: Path, digest: str) -> N
     edited = replace(RECIPE, task="img2img", strength=0.6, model_sha256=digest)
     found = recalling.like(ours(tmp_path, edited), "txt2img")
     assert "strength" not in found.fields
-    assert found.remarks == ("Its strength is left out: txt2img starts from no image.",)
+    assert found.remarks == ("Left out, for txt2img takes none of it: strength.",)
     assert recalling.like(ours(tmp_path, edited), "img2img").fields["strength"] == 0.6
     large = replace(RECIPE, hires=2.0, hires_steps=4, hires_strength=0.5, model_sha256=digest)
     assert recalling.like(ours(tmp_path, large), "txt2img").fields["hires"] == 2.0
     found = recalling.like(ours(tmp_path, large), "img2img")
     assert not any(name.startswith("hires") for name in found.fields)
-    assert found.remarks == ("Its second pass is left out: img2img has none.",)
+    assert found.remarks == (
+        "Left out, for img2img takes none of it: second pass, hires strength, hires steps.",
+    )
 
 
 def test_a_model_that_is_not_installed_is_named(tmp_path: Path, models: Path) -> None:

@@ -51,7 +51,12 @@ def img2img(
     from darkroom.cli import saving, wishes
 
     wanted = wishes.requests(
-        flags, prompt=prompt, image=image, strength=strength, tell=_teller(flags)
+        flags,
+        task="img2img",
+        prompt=prompt,
+        image=image,
+        tell=_teller(flags),
+        strength=strength,
     )
     saving.carry_out(wanted, flags)
 

@@ -15,7 +15,10 @@ from darkroom.tasks import recalling
 from darkroom.tasks.wording import chosen, styled
 
 _FLAGS = {field.name for field in dataclasses.fields(Flags)}
-_FIELDS = [field.name for field in dataclasses.fields(Request) if field.name in _FLAGS]
+_WISHES = [field.name for field in dataclasses.fields(Request)]
+_FIELDS = [name for name in _WISHES if name in _FLAGS]
+# What one command alone says.
+_OWN = [name for name in _WISHES if name not in _FLAGS | {"task", "image", "prompt", "version"}]
 _BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -23,25 +26,28 @@ def requests(
     flags: Flags,
     *,
     prompt: str | None,
+    task: Task = "txt2img",
     image: Path | None = None,
-    strength: float | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    **own: Any,
 ) -> tuple[Request, ...]:
     """One Request a prompt, or more where wildcards make it read differently from image to image.
 
-    Seeds go on counting from one to the next.  `tell` takes remarks about what `--like` found.
+    Seeds go on counting from one to the next.  `own`: what only this task's command can say, by
+    the names of a Request, None where it was not said.  `tell` takes remarks about what `--like`
+    found.
 
     Raises:
         RequestError: no prompt, two sources of prompts, no such style or wildcard.
         ImageError: an image is none, or cannot be read.
     """
-    task: Task = "img2img" if image else "txt2img"
     alike = _like(flags, task, tell)
     said = {name: _said(name, getattr(flags, name), alike.get(name)) for name in _FIELDS}
+    said |= {name: alike.get(name) for name in _OWN}
+    said |= {name: value for name, value in own.items() if value is not None}
     first = Request(
         task=task,
         image=io.readable_bytes(image) if image else None,
-        strength=alike.get("strength") if strength is None else strength,
         **{name: value for name, value in said.items() if value is not None},
     )
     wanted = [

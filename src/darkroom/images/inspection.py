@@ -87,6 +87,8 @@ def _lies(recipe: Recipe | ForeignRecipe | None, width: int, height: int) -> Ite
     """A note where the recipe tells of another size than the image has."""
     if recipe is None or getattr(recipe, "hires", None) is not None:
         return
+    if getattr(recipe, "task", None) in {"inpaint", "upscale"}:
+        return  # their images have a size of their own
     said = recipe.width, recipe.height
     if None not in said and said != (width, height):
         yield (

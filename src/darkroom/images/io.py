@@ -64,6 +64,11 @@ class ReadImage:
     mask: Pixels | None
     notes: tuple[str, ...]
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.pixels.shape[1], self.pixels.shape[0]
+
 
 def read_file(path: Path) -> ReadImage:
     """`read` for a file.  ImageError also where the file is missing or may not be read."""

@@ -9,16 +9,32 @@ from darkroom.contracts import Recipe, Request
 # No image depends on these: a recipe is of one image, whatever stood beside it, wherever it was.
 INDIFFERENT = frozenset({"count", "batch", "device", "private", "version"})
 # These follow from a recipe in other ways than by their name.
-_TRANSLATED = frozenset({"image", "steps", "watermark"})
+_TRANSLATED = frozenset({"image", "mask", "depth", "images", "steps", "watermark"})
 # These may differ between two makings of one image: where its settings stand, not what they are.
 _CIRCUMSTANCES = frozenset({"model", "software", "versions", "version", "watermark"})
-_TOLD = frozenset({"model_sha256", "input_sha256"})  # in words of their own
+# In words of their own.
+_FILES = {
+    "input_sha256": "The input image is another one.",
+    "mask_sha256": "The mask is another one.",
+    "depth_sha256": "The depth map is another one.",
+    "images_sha256": "The further images are others.",
+    "vae_sha256": "The separate VAE is another one.",
+}
+_TOLD = frozenset({"model_sha256", *_FILES})
 
 
-def request_of(recipe: Recipe, *, image: bytes | None = None) -> Request:
+def request_of(
+    recipe: Recipe,
+    *,
+    image: bytes | None = None,
+    mask: bytes | None = None,
+    depth: bytes | None = None,
+    images: tuple[bytes, ...] = (),
+) -> Request:
     """The wish that makes the image of `recipe` once more: one image, nothing left unsaid.
 
-    `image`: the encoded input image of img2img, of which a recipe holds the checksum alone.
+    `image`: the encoded input image, of which a recipe holds the checksum alone, as of `mask`,
+    `depth` and `images`.
     """
     same: dict[str, Any] = {
         entry.name: getattr(recipe, entry.name)
@@ -27,7 +43,15 @@ def request_of(recipe: Recipe, *, image: bytes | None = None) -> Request:
     }
     # The ldm grid has other counts of steps than are asked for.
     steps = recipe.steps if recipe.requested_steps is None else recipe.requested_steps
-    return Request(**same, image=image, steps=steps, watermark=recipe.watermark is not None)
+    return Request(
+        **same,
+        image=image,
+        mask=mask,
+        depth=depth,
+        images=images,
+        steps=steps,
+        watermark=recipe.watermark is not None,
+    )
 
 
 def differences(then: Recipe, now: Recipe) -> Iterator[str]:
@@ -40,8 +64,9 @@ def differences(then: Recipe, now: Recipe) -> Iterator[str]:
             f"The model is another one: {then.model} ({then.model_sha256[:10]}) then, "
             f"{now.model} ({now.model_sha256[:10]}) now."
         )
-    if then.input_sha256 != now.input_sha256:
-        yield "The input image is another one."
+    for name, told in _FILES.items():
+        if getattr(then, name) != getattr(now, name):
+            yield told
     for entry in fields(Recipe):
         before, after = getattr(then, entry.name), getattr(now, entry.name)
         if before != after and entry.name not in _CIRCUMSTANCES | _TOLD:

@@ -146,7 +146,7 @@ def _work(resolved: Resolved, spec: ModelSpec, prompts: Prompts) -> _Work:
         text=text_cost(spec.text_encoder),
         chunks=(prompts.negative + sum(tokens for tokens, _ in prompts.parts)) // length,
         runs=tuple(_run(resolved, spec, prompts, index) for index in range(len(resolved.passes))),
-        same_start=resolved.request.task == "img2img",
+        same_start=resolved.request.image is not None,
     )
 
 

@@ -6,6 +6,8 @@ Every wish that cannot be meant is refused here, with the nearest one that can.
 
 import math
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import get_args
 
 from darkroom import names
@@ -14,25 +16,31 @@ from darkroom.contracts import (
     Hires,
     ModelSpec,
     NoiseSource,
+    Painting,
     Pass,
     Precision,
     Prediction,
     PromptSyntax,
     Request,
     Resolved,
+    Sides,
     Task,
     Tiling,
 )
 from darkroom.errors import RequestError
-from darkroom.planning import checks
+from darkroom.planning import checks, suitability
 from darkroom.planning.checks import first
+from darkroom.planning.painting import painting
 from darkroom.planning.passes import passes
 
 # The house's defaults, where neither sampler nor model has any.
 SAMPLER = "dpmpp_2m"
 SCHEDULE = "karras"
 GUIDANCE = 7.5
-STRENGTH = 0.75
+# How much of an image is made anew; of the other tasks all.
+STRENGTHS: Mapping[Task, float] = {"img2img": 0.75, "inpaint": 1.0, "depth2img": 0.9}
+NOISE_LEVELS: Mapping[Task, int] = {"upscale": 20, "vary": 0}
+IMAGE_GUIDANCE = 1.5  # InstructPix2Pix
 ETA = 0.0
 PROMPT_SYNTAX: PromptSyntax = "a1111"  # what most prompts of the world are written in
 # Enlarging pixels keeps edges at any strength; enlarged latents are soft below about 0.55.
@@ -62,17 +70,20 @@ def resolve(
     seed: int | None = None,
     variation_seed: int | None = None,
     input_size: tuple[int, int] | None = None,
+    seen: Sides | None = None,
 ) -> Resolved:
     """Fill in what `request` leaves unsaid for this model.
 
     `seed`, `variation_seed`: for a request that names none (0 if neither does).  `input_size`:
     width and height in pixels of the upright input image, from which img2img takes its size.
+    `seen`: left, top, right and bottom of what inpainting shows the model, None for the whole.
 
     Raises:
         RequestError: a wish that cannot be meant.
     """
     _check_texts(request)
-    _check_task(request)
+    checks.choice("task", request.task, get_args(Task))
+    suitability.check(request, spec)
     _check_choices(request)
     _check_device(request.device)
     if request.ema and not spec.ema:
@@ -84,6 +95,11 @@ def resolve(
     sampler, schedule = _sampler_and_schedule(request, spec)
     _check_prediction(sampler, prediction, spec)
     strength, hires = _strength(request), _hires(request)
+    painted = painting(request, first(input_size, (spec.native_width, spec.native_height)))
+    if painted is not None:
+        painted = painted if seen is None else replace(painted, box=seen)
+        left, top, right, bottom = painted.box
+        input_size = right - left, bottom - top
     made = passes(
         request, spec, (sampler, schedule), strength=strength, hires=hires, input_size=input_size
     )
@@ -118,10 +134,13 @@ def resolve(
         noise=first(request.noise, "cpu"),
         tiling=first(request.tiling, "none"),
         hires=hires,
+        painting=painted,
+        noise_level=_noise_level(request, spec),
+        image_guidance=_image_guidance(request, spec),
         count=count,
         batch=min(count, checks.whole("Batch", first(request.batch, AUTO_BATCH), 1, MAX_COUNT)),
         prediction=prediction,
-        watermark=_watermark(request, spec, made[-1]),
+        watermark=_watermark(request, spec, made[-1] if painted is None else painted),
     )
 
 
@@ -143,24 +162,6 @@ def _check_texts(request: Request) -> None:
                 f"{found.start() + 1}.",
                 "Write it anew there; a terminal must be set to UTF-8, such as LANG=C.UTF-8.",
             )
-
-
-def _check_task(request: Request) -> None:
-    checks.choice("task", request.task, get_args(Task))
-    if request.task == "img2img" and request.image is None:
-        raise RequestError("There is no image to start from.", "Give one, or use txt2img.")
-    if request.task == "txt2img" and request.image is not None:
-        raise RequestError("txt2img takes no image.", "Use img2img to start from one.")
-    if request.task == "txt2img" and request.strength is not None:
-        raise RequestError(
-            "Strength says how far to change an image, and txt2img has none.",
-            "Leave it out, or use img2img.",
-        )
-    if request.task == "img2img" and request.hires is not None:
-        raise RequestError(
-            "A second pass follows a first one from noise, and img2img has none.",
-            "Ask for a larger image by its width and height.",
-        )
 
 
 def _check_choices(request: Request) -> None:
@@ -317,15 +318,33 @@ def _hires(request: Request) -> Hires | None:
 
 def _strength(request: Request) -> float:
     """How much of the image is made anew: all of it in txt2img."""
-    if request.task == "txt2img":
-        return 1.0
-    value = first(request.strength, STRENGTH)
+    value = first(request.strength, STRENGTHS.get(request.task, 1.0))
     return checks.real("Strength", value, 0.0, 1.0, "0 keeps the image, 1 leaves little of it")
 
 
-def _watermark(request: Request, spec: ModelSpec, image: Pass) -> bytes | None:
-    """The payload, by default where the picture is large enough to hold it."""
+def _noise_level(request: Request, spec: ModelSpec) -> int | None:
+    if spec.noise_levels is None:
+        return None
+    usual = NOISE_LEVELS[request.task]
+    value = first(request.noise_level, usual)
+    return checks.whole("Noise level", value, 0, spec.noise_levels - 1, f"{usual} is usual")
+
+
+def _image_guidance(request: Request, spec: ModelSpec) -> float | None:
+    if spec.task != "pix2pix":
+        return None
+    value = first(request.image_guidance, IMAGE_GUIDANCE)
+    return checks.real("Image guidance", value, -MAX_GUIDANCE, MAX_GUIDANCE, "1.5 is usual")
+
+
+def _watermark(request: Request, spec: ModelSpec, image: Pass | Painting) -> bytes | None:
+    """The payload, by default where the picture is large enough to hold it.
+
+    Never by default in a picture of which a part is to stay as it is.
+    """
     fits = image.width * image.height >= WATERMARK_AREA
+    if request.watermark is None and request.task == "inpaint":
+        return None
     if request.watermark is None:
         return WATERMARKS[spec.family] if fits and not spec.demonstration else None
     if request.watermark and not fits:

@@ -1,7 +1,7 @@
 """The engine: loads a model once, states the plan, carries it out."""
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -20,8 +20,8 @@ from darkroom.contracts import (
     Resolved,
     Started,
     Stepped,
+    Task,
 )
-from darkroom.images import io
 from darkroom.planning.plan import plan
 from darkroom.runtime import allocator, device, memory, packing
 from darkroom.tasks import judging
@@ -29,6 +29,11 @@ from darkroom.tasks.img2img import img2img
 from darkroom.tasks.studio import Loaded, Studio
 from darkroom.tasks.txt2img import txt2img
 from darkroom.text.tokenizer import Tokenizer, tokenizer_of
+
+_TASKS: Mapping[Task, Callable[[Studio, judging.Given], Iterator[Event]]] = {
+    "txt2img": lambda studio, _: txt2img(studio),
+    "img2img": img2img,
+}
 
 
 @dataclass(frozen=True)
@@ -81,8 +86,8 @@ class Engine:
             DarkroomError: on the way, if memory runs out for good or the model gives no numbers.
         """
         begin = time.monotonic()
-        resolved, how, image = self._plan(request)
-        return self._events(resolved, how, image, begin, previews=previews)
+        resolved, how, given = self._plan(request)
+        return self._events(resolved, how, given, begin, previews=previews)
 
     def run_all(self, requests: Sequence[Request], *, previews: bool = False) -> Generator[Event]:
         """The images of several requests, counted through as if one had asked for them all.
@@ -114,10 +119,10 @@ class Engine:
                         yield event
         yield Finished(images=before, seconds=time.monotonic() - begin)
 
-    def _plan(self, request: Request) -> tuple[Resolved, Plan, io.ReadImage | None]:
+    def _plan(self, request: Request) -> tuple[Resolved, Plan, judging.Given]:
         if request.model != self.model:
             raise ValueError(f"this engine holds {self.model!r}, not {request.model!r}")
-        resolved, image = judging.judge(request, self.spec)
+        resolved, given = judging.judge(request, self.spec)
         machine = device.measure(request.device)
         how = plan(
             resolved,
@@ -126,26 +131,22 @@ class Engine:
             loaded=self._bytes_on(machine.device),
             prompts=judging.prompts_of(resolved, self._tokenizer),
         )
-        return resolved, how, image
+        return resolved, how, given
 
     def _events(
         self,
         resolved: Resolved,
         how: Plan,
-        image: io.ReadImage | None,
+        given: judging.Given,
         begin: float,
         *,
         previews: bool,
     ) -> Generator[Event]:
         yield Started(resolved=resolved, plan=how)
         device.use_threads(how.threads)
-        yield from (Noted(message=note) for note in how.notes)
+        yield from (Noted(message=note) for note in (*how.notes, *given.notes))
         studio = Studio(self._load(resolved, how), self.spec, resolved, how, previews=previews)
-        if image is None:
-            yield from txt2img(studio)
-        else:
-            yield from (Noted(message=note) for note in image.notes)
-            yield from img2img(studio, image)
+        yield from _TASKS[resolved.request.task](studio, given)
         yield Finished(images=resolved.count, seconds=time.monotonic() - begin)
 
     def _load(self, resolved: Resolved, how: Plan) -> Loaded:
@@ -153,7 +154,7 @@ class Engine:
         wanted = _Wanted(how.device, how.precision, resolved.request.ema)
         if self._loaded is None or self._loaded[0] != wanted:
             self._loaded = None  # before the next: two copies of a model are one too many
-            with memory.or_explain("loading the model"):
+            with memory.or_explain("loading the model"), allocator.weights_apart():
                 networks = load.load(
                     self.spec,
                     precision=wanted.precision,
@@ -162,7 +163,6 @@ class Engine:
                 )
                 packing.pack(networks.unet)
                 packing.pack(networks.autoencoder)
-            allocator.keep_freed_memory()
             self._loaded = wanted, how.weight_bytes, Loaded(networks, self._tokenizer, {})
         return self._loaded[2]
 

@@ -14,6 +14,7 @@ from darkroom.contracts import Event, ImageDone, Recipe
 from darkroom.errors import RequestError
 from darkroom.images import io, provenance, watermark
 from darkroom.images.io import Format
+from darkroom.planning.suitability import taken_by
 from darkroom.tasks.pixels import to_raster
 from darkroom.tasks.studio import Batch, Studio
 
@@ -79,7 +80,7 @@ def _recipe(studio: Studio, batch: Batch, place: int) -> Recipe:
     """Everything needed to make this image again, and no path of this computer."""
     resolved, plan, spec = studio.resolved, studio.plan, studio.spec
     request, size, hires = resolved.request, resolved.passes[0], resolved.hires
-    image, varied = request.image, bool(batch.variation_seeds)
+    painting, varied = resolved.painting, bool(batch.variation_seeds)
     return Recipe(
         task=request.task,
         prompt=request.prompt,
@@ -111,8 +112,21 @@ def _recipe(studio: Studio, batch: Batch, place: int) -> Recipe:
         hires_strength=None if hires is None else hires.strength,
         hires_steps=None if hires is None else resolved.passes[-1].runs or None,
         hires_enlarger=None if hires is None else hires.enlarger,
-        strength=None if image is None else resolved.strength,
-        input_sha256=None if image is None else hashlib.sha256(image).hexdigest(),
+        strength=resolved.strength if taken_by("strength", request.task) else None,
+        input_sha256=_sha256(request.image),
+        mask_sha256=_sha256(request.mask),
+        mask_invert=request.mask_invert,
+        mask_grow=None if painting is None else painting.grow,
+        mask_blur=None if painting is None else painting.blur,
+        fill=None if painting is None else painting.fill,
+        region=None if painting is None else painting.region,
+        region_padding=request.region_padding,
+        extend=None if painting is None else painting.extend,
+        depth_sha256=_sha256(request.depth),
+        noise_level=resolved.noise_level,
+        images_sha256=tuple(hashlib.sha256(image).hexdigest() for image in request.images),
+        image_weights=request.image_weights,
+        image_guidance=resolved.image_guidance,
         model=spec.name,
         model_sha256=catalog.sha256(spec.path),
         prediction=resolved.prediction,
@@ -124,3 +138,7 @@ def _recipe(studio: Studio, batch: Batch, place: int) -> Recipe:
         software=f"Darkroom {darkroom.__version__}",
         versions={"darkroom": darkroom.__version__, "torch": torch.__version__},
     )
+
+
+def _sha256(file: bytes | None) -> str | None:
+    return None if file is None else hashlib.sha256(file).hexdigest()

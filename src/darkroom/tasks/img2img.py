@@ -5,16 +5,19 @@ from collections.abc import Iterator
 from darkroom.contracts import Event
 from darkroom.images import io
 from darkroom.tasks.finish import finish
+from darkroom.tasks.judging import Given
 from darkroom.tasks.pixels import to_tensor
 from darkroom.tasks.runs import Run
 from darkroom.tasks.studio import Studio
 
 
-def img2img(studio: Studio, image: io.ReadImage) -> Iterator[Event]:
+def img2img(studio: Studio, given: Given) -> Iterator[Event]:
     """The image is encoded, noised as far as `strength` says, and denoised towards the prompt.
 
     It is resized to the size that was resolved and, where the U-Net needs more, its edge repeated.
     """
+    image = given.image
+    assert image is not None  # or the wish would have been refused
     yield from studio.remarks()
     run = Run(studio)
     size = run.size

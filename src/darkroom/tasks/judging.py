@@ -1,11 +1,13 @@
 """What can be told of a wish before anything is loaded: no torch, so that a no is instant."""
 
 import secrets
+from dataclasses import dataclass
 from functools import lru_cache
 
 from darkroom.checkpoints import catalog, detect
 from darkroom.checkpoints.header import read_header
 from darkroom.contracts import ModelSpec, Request, Resolved
+from darkroom.errors import RequestError
 from darkroom.images import io
 from darkroom.planning.plan import Prompts
 from darkroom.planning.resolve import resolve
@@ -26,23 +28,36 @@ def spec_of(model: str) -> ModelSpec:
     return detect.detect(read_header(path), path)
 
 
-def judge(request: Request, spec: ModelSpec) -> tuple[Resolved, io.ReadImage | None]:
-    """The request with nothing left unsaid, and its input image.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Given:
+    """The pictures that came with a request, decoded, and what is to be said of them."""
+
+    image: io.ReadImage | None = None
+    notes: tuple[str, ...] = ()
+
+
+def judge(request: Request, spec: ModelSpec) -> tuple[Resolved, Given]:
+    """The request with nothing left unsaid, and its pictures.
 
     Raises:
         RequestError: a wish that cannot be meant.
-        ImageError: the input image is none.
+        ImageError: one of its pictures is none.
     """
-    image = None if request.image is None else _read(request.image)
-    size = None if image is None else (image.pixels.shape[1], image.pixels.shape[0])
+    if request.vae is not None:
+        raise RequestError("A separate VAE cannot be used.", "Leave it out.")
+    given = Given()
+    if request.image is not None:
+        image = _read(request.image)
+        given = Given(image=image, notes=image.notes)
+    size = None if given.image is None else given.image.size
     seed, other = secrets.randbelow(SEEDS), secrets.randbelow(SEEDS)
     resolved = resolve(request, spec, seed=seed, variation_seed=other, input_size=size)
     for prompt in request.prompt, request.negative:
         syntax.parse(prompt, resolved.prompt_syntax)
-    return resolved, image
+    return resolved, given
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=4)
 def _read(data: bytes) -> io.ReadImage:
     """Many requests may start from one large photograph."""
     return io.read(data)

@@ -13,7 +13,7 @@ from darkroom.contracts import Recipe, Request, Task
 from darkroom.errors import ModelError, RequestError
 from darkroom.images.foreign.recipe import ForeignRecipe
 from darkroom.images.inspection import Inspection, inspect_file
-from darkroom.planning import again
+from darkroom.planning import again, suitability
 from darkroom.planning.resolve import MAX_SEED
 
 # What `like` leaves to this machine, this model and this person.
@@ -187,12 +187,12 @@ def _seeds(values: dict[str, Any]) -> Iterator[str]:
 
 def _for_task(values: dict[str, Any], task: Task) -> Iterator[str]:
     """Drop what this task has no use for."""
-    if task == "txt2img" and values.pop("strength", None) is not None:
-        yield "Its strength is left out: txt2img starts from no image."
-    if task == "img2img":
-        second = [values.pop(name) for name in list(values) if name.startswith("hires")]
-        if any(value is not None for value in second):
-            yield "Its second pass is left out: img2img has none."
+    dropped = {
+        name: values.pop(name, None) for name in _REQUEST if not suitability.taken_by(name, task)
+    }
+    said = [suitability.called(name) for name, value in dropped.items() if value]
+    if said:
+        yield f"Left out, for {task} takes none of it: {', '.join(said)}."
 
 
 def _completed(
