@@ -38,8 +38,8 @@ def scalings(sigma: float, prediction: Prediction) -> Scalings:
 class Denoiser:
     """A network with its noise schedule, as the one function that samplers know.
 
-    `unet(x [B, C, h, w], timestep [B], context [B, T, W])` predicts `prediction`; it is called in
-    the dtype of its parameters.  `alphas`: float64 [1000].  `interpolation`: that of the schedule
+    `unet(x [B, C + C', h, w], timestep [B], context [B, T, W])` predicts `prediction`; it is called
+    in the dtype of its parameters.  `alphas`: float64 [1000].  `interpolation`: that of the schedule
     (`schedule.interpolation`), so that each sigma finds the timestep that it was made from.
     """
 
@@ -55,17 +55,23 @@ class Denoiser:
         self.prediction = prediction
         self.interpolation = interpolation
 
-    def __call__(self, x: Tensor, sigma: Tensor, context: Tensor) -> Tensor:
+    def __call__(
+        self, x: Tensor, sigma: Tensor, context: Tensor, beside: Tensor | None = None
+    ) -> Tensor:
         """What x would be without its noise: float32, of the shape of x.
 
         `x`: float32 [B, C, h, w] in sigma space; `sigma`: float64 scalar on the CPU, above 0;
-        `context`: [B, T, W].
+        `context`: [B, T, W].  `beside`: [B, C', h, w], channels that the network sees beside the
+        noisy ones: the mask and the image of inpainting, a depth map.
         """
         dtype = next(self.unet.parameters()).dtype
         c = scalings(float(sigma), self.prediction)
         t = float(timestep_at(sigma, self.alphas, self.interpolation))
         timestep = x.new_full((len(x),), t, dtype=torch.float32)
-        predicted: Tensor = self.unet((c.inp * x).to(dtype), timestep, context.to(dtype))
+        seen = (c.inp * x).to(dtype)
+        if beside is not None:
+            seen = torch.cat([seen, beside.to(dtype)], dim=1)
+        predicted: Tensor = self.unet(seen, timestep, context.to(dtype))
         return c.skip * x + c.out * predicted.float()
 
 

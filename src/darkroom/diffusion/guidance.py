@@ -1,6 +1,6 @@
 """Classifier-free guidance (Ho & Salimans 2207.12598), of one prompt or of several at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,6 +40,8 @@ def guided(
     *,
     rescale: float = 0.0,
     interval: tuple[float, float] | None = None,
+    beside: Tensor | None = None,
+    image_scale: float | None = None,
 ) -> Denoise:
     """`denoise(x, sigma)` = negative + scale · Σ weight · (part - negative), of denoised images.
 
@@ -51,19 +53,25 @@ def guided(
 
     `rescale`: 0 … 1, see `_rescaled`.  `interval`: the highest and the lowest sigma at which
     guidance acts; outside, the scale is 1 (Kynkäänniemi et al. 2404.07724).
+
+    `beside` [1 or B, C', h, w]: what the network sees beside x.  `image_scale`: where that is an
+    image to be edited, how strongly it pulls; without it, which is zeros, the negative prompt is
+    looked at once more (Brooks et al. 2211.09800, eq. 3).
     """
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
         now = conditions(sigma)
         acts = interval is None or interval[1] <= float(sigma) <= interval[0]
-        unguided = _shares(now, 1.0)
-        shares = _shares(now, scale) if acts else unguided
+        unguided = _shares(now, 1.0, None if image_scale is None else 1.0)
+        shares = _shares(now, scale, image_scale) if acts else unguided
         adjusts = rescale > 0 and shares != unguided
-        contexts = [now.negative, *(part.context for part in now.parts)]
+        looks = [_Look(context, beside) for context in (now.negative, *_contexts(now))]
+        if image_scale is not None and beside is not None:
+            looks.append(_Look(now.negative, torch.zeros_like(beside)))
         needed = [
             k for k, share in enumerate(shares) if share != 0 or (adjusts and unguided[k] != 0)
         ]
-        seen = _evaluate(denoiser, x, sigma, [contexts[k] for k in needed])
+        seen = _evaluate(denoiser, x, sigma, [looks[k] for k in needed])
         denoised = _combined([shares[k] for k in needed], seen)
         if not adjusts:
             return denoised
@@ -73,10 +81,27 @@ def guided(
     return denoise
 
 
-def _shares(conditions: Conditions, scale: float) -> list[float]:
-    """What each denoised image counts in the result, the negative's first; 1 in sum."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """What one evaluation sees beside x."""
+
+    context: Tensor
+    beside: Tensor | None
+
+
+def _contexts(conditions: Conditions) -> Iterator[Tensor]:
+    return (part.context for part in conditions.parts)
+
+
+def _shares(conditions: Conditions, scale: float, image_scale: float | None) -> list[float]:
+    """What each denoised image counts in the result, the negative's first; 1 in sum.
+
+    Where an image is edited, the last is what is seen without it.
+    """
     parts = [scale * part.weight for part in conditions.parts]
-    return [1 - sum(parts), *parts]
+    if image_scale is None:
+        return [1 - sum(parts), *parts]
+    return [image_scale - sum(parts), *parts, 1 - image_scale]
 
 
 def _combined(shares: Sequence[float], images: Sequence[Tensor]) -> Tensor:
@@ -89,19 +114,21 @@ def _combined(shares: Sequence[float], images: Sequence[Tensor]) -> Tensor:
     return result
 
 
-def _evaluate(
-    denoiser: Denoiser, x: Tensor, sigma: Tensor, contexts: Sequence[Tensor]
-) -> list[Tensor]:
-    """The denoised images under each context, those of one length in one batch."""
+def _evaluate(denoiser: Denoiser, x: Tensor, sigma: Tensor, looks: Sequence[_Look]) -> list[Tensor]:
+    """The denoised images of each look, those with contexts of one length in one batch."""
     by_length: dict[int, list[int]] = {}
-    for k, context in enumerate(contexts):
-        by_length.setdefault(context.shape[-2], []).append(k)
+    for k, look in enumerate(looks):
+        by_length.setdefault(look.context.shape[-2], []).append(k)
     found: dict[int, Tensor] = {}
     for group in by_length.values():
-        together = torch.cat([contexts[k].expand(len(x), -1, -1) for k in group])
-        denoised = denoiser(x.repeat(len(group), 1, 1, 1), sigma, together)
+        context = torch.cat([looks[k].context.expand(len(x), -1, -1) for k in group])
+        besides = [looks[k].beside for k in group]
+        beside = [one.expand(len(x), -1, -1, -1) for one in besides if one is not None]
+        denoised = denoiser(
+            x.repeat(len(group), 1, 1, 1), sigma, context, torch.cat(beside) if beside else None
+        )
         found.update(zip(group, denoised.chunk(len(group)), strict=True))
-    return [found[k] for k in range(len(contexts))]
+    return [found[k] for k in range(len(looks))]
 
 
 def _rescaled(x: Tensor, sigma: float, guided_image: Tensor, plain: Tensor, share: float) -> Tensor:

@@ -155,8 +155,8 @@ def _run(resolved: Resolved, spec: ModelSpec, prompts: Prompts, index: int) -> _
     width, height = this.canvas_width, this.canvas_height
     guided, plain = _evaluations(resolved, this)
     seen = [
-        (guided, _read(resolved, prompts, resolved.guidance)),
-        (plain, _read(resolved, prompts)),
+        (guided, _read(resolved, prompts, resolved.guidance, resolved.image_guidance)),
+        (plain, _read(resolved, prompts, 1.0, None if resolved.image_guidance is None else 1.0)),
     ]
     seen = [(times, rows) for times, rows in seen if times] or seen[:1]
     costs = {
@@ -181,19 +181,25 @@ def _run(resolved: Resolved, spec: ModelSpec, prompts: Prompts, index: int) -> _
     )
 
 
-def _read(resolved: Resolved, prompts: Prompts, scale: float = 1.0) -> Counter[int]:
-    """How many contexts of which length are evaluated at this scale of guidance.
+def _read(
+    resolved: Resolved, prompts: Prompts, scale: float, image_scale: float | None
+) -> Counter[int]:
+    """How many contexts of which length are evaluated at these scales of guidance.
 
     Those without a share in the result are not (`diffusion.guidance`).
     """
 
-    def shares(scale: float) -> list[float]:
+    def shares(scale: float, image_scale: float | None) -> list[float]:
         parts = [scale * weight for _, weight in prompts.parts]
-        return [1 - sum(parts), *parts]
+        if image_scale is None:
+            return [1 - sum(parts), *parts]
+        return [image_scale - sum(parts), *parts, 1 - image_scale]
 
-    guided, plain = shares(scale), shares(1.0)
+    guided, plain = shares(scale, image_scale), shares(1.0, None if image_scale is None else 1.0)
     rescaled = resolved.rescale > 0 and guided != plain
     lengths = [prompts.negative, *(tokens for tokens, _ in prompts.parts)]
+    if image_scale is not None:
+        lengths.append(prompts.negative)
     return Counter(
         tokens
         for tokens, share, alone in zip(lengths, guided, plain, strict=True)

@@ -83,12 +83,19 @@ class Studio:
         yield from self.notes()
 
     def denoise(
-        self, levels: Tensor, interval: tuple[float, float] | None, *, steps: int, earlier: int
+        self,
+        levels: Tensor,
+        interval: tuple[float, float] | None,
+        *,
+        steps: int,
+        earlier: int,
+        beside: Tensor | None = None,
     ) -> Denoise:
         """`denoise(x, sigma)` that follows the prompts over `levels`, float64 [n + 1].
 
         `interval`: the highest and the lowest sigma at which guidance acts, None for all.
         `steps`: what the fractions in a prompt are of; `earlier`: steps of the pass before.
+        `beside` [1, C', h, w]: what the U-Net sees beside the noisy latents.
         """
         resolved, loaded = self.resolved, self._loaded
         conditions = prompt.read(
@@ -116,6 +123,8 @@ class Studio:
             resolved.guidance,
             rescale=resolved.rescale,
             interval=interval,
+            beside=None if beside is None else beside.to(self.plan.device),
+            image_scale=resolved.image_guidance,
         )
 
     def encode(self, colours: Tensor) -> Tensor:
