@@ -6,7 +6,7 @@ import torch
 
 from darkroom.conditioning import prompt
 from darkroom.contracts import AutoencoderConfig, ModelSpec, TextEncoderConfig, UNetConfig
-from darkroom.errors import ModelError
+from darkroom.errors import ModelError, RequestError
 from darkroom.models.text_encoder import TextEncoder
 from darkroom.text.tokenizer import Tokenizer, tokenizer_of
 
@@ -115,3 +115,15 @@ def test_a_line_stays_a_line(tokenizer: Tokenizer) -> None:
 def test_a_model_that_knows_them_all_says_nothing(tokenizer: Tokenizer) -> None:
     spec = dataclasses.replace(SPEC, words=())
     assert prompt.remarks("zzz", "prompt", spec, tokenizer) == ()
+
+
+def test_what_an_other_syntax_cuts_or_leaves_out_is_told(tokenizer: Tokenizer) -> None:
+    assert prompt.remarks("cat dog " * 9, "prompt", SPEC, tokenizer, "a1111") == ()
+    (line,) = prompt.remarks("cat <lora:dog:1>", "prompt", SPEC, tokenizer, "a1111")
+    assert line.startswith("<lora:dog:1> was left out")
+    (line,) = prompt.remarks(f"cat:1 {'dog ' * 8}:2", "prompt", SPEC, tokenizer, "basujindal")
+    assert line.endswith("does not see: dog dog")
+    (line,) = prompt.remarks("(cat:1.2) [dgo]", "prompt", SPEC, tokenizer, "a1111")
+    assert "know “dgo” (near: “dog”)." in line
+    with pytest.raises(RequestError, match="no weight"):
+        prompt.remarks("(cat:1e9)", "prompt", SPEC, tokenizer, "a1111")

@@ -312,3 +312,29 @@ def test_pruned_words_are_split_as_before() -> None:
     renumbered = {512 + clip_merges().index(merge): 512 + i for i, merge in enumerate(merges)}
     for word in words:
         assert small.encode(word) == [renumbered.get(i, i) for i in clip.encode(word)]
+
+
+@pytest.mark.parametrize(
+    "text", ["a hamster, 42 suns' light!", "été in 東京", "C++ & <a:b>", "🐹x"]
+)
+def test_tokens_can_be_spelt(text: str) -> None:
+    clip = Tokenizer.clip()
+    spelt = [
+        (clip.spelt(token), " " if clip.ends_word(token) else "") for token in clip.encode(text)
+    ]
+    said = "".join(letters + space for letters, space in spelt)
+    if "\ufffd" not in said:
+        assert said.replace(" ", "") == text.lower().replace(" ", "")
+    assert said.endswith(" ")
+    assert [clip.spelt(i) for i in (clip.bos, clip.eos)] == ["<|startoftext|>", "<|endoftext|>"]
+
+
+def test_tokens_of_a_small_vocabulary_can_be_spelt() -> None:
+    small = Tokenizer(merges=PRUNED, context_length=8)
+    assert [small.spelt(token) for token in small.encode("cat doge")] == ["cat", "do", "g", "e"]
+    assert [small.ends_word(token) for token in small.encode("cat doge")] == [
+        True,
+        False,
+        False,
+        True,
+    ]
