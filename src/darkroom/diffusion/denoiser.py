@@ -39,8 +39,9 @@ class Denoiser:
     """A network with its noise schedule, as the one function that samplers know.
 
     `unet(x [B, C + C', h, w], timestep [B], context [B, T, W])` predicts `prediction`; it is called
-    in the dtype of its parameters.  `alphas`: float64 [1000].  `interpolation`: that of the schedule
-    (`schedule.interpolation`), so that each sigma finds the timestep that it was made from.
+    in the dtype of its parameters.  `alphas`: float64 [1000].  `interpolation`: that of the
+    schedule (`schedule.interpolation`), so that each sigma finds the timestep that it was made
+    from.
     """
 
     def __init__(
@@ -56,13 +57,19 @@ class Denoiser:
         self.interpolation = interpolation
 
     def __call__(
-        self, x: Tensor, sigma: Tensor, context: Tensor, beside: Tensor | None = None
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        context: Tensor,
+        beside: Tensor | None = None,
+        label: Tensor | None = None,
     ) -> Tensor:
         """What x would be without its noise: float32, of the shape of x.
 
         `x`: float32 [B, C, h, w] in sigma space; `sigma`: float64 scalar on the CPU, above 0;
         `context`: [B, T, W].  `beside`: [B, C', h, w], channels that the network sees beside the
-        noisy ones: the mask and the image of inpainting, a depth map.
+        noisy ones: the mask and the image of inpainting, a depth map.  `label`: what it is told
+        beside the time, whole numbers [B] or vectors [B, V].
         """
         dtype = next(self.unet.parameters()).dtype
         c = scalings(float(sigma), self.prediction)
@@ -71,7 +78,8 @@ class Denoiser:
         seen = (c.inp * x).to(dtype)
         if beside is not None:
             seen = torch.cat([seen, beside.to(dtype)], dim=1)
-        predicted: Tensor = self.unet(seen, timestep, context.to(dtype))
+        told = () if label is None else (label.to(dtype) if label.ndim == 2 else label,)
+        predicted: Tensor = self.unet(seen, timestep, context.to(dtype), *told)
         return c.skip * x + c.out * predicted.float()
 
 

@@ -1,6 +1,6 @@
 """Classifier-free guidance (Ho & Salimans 2207.12598), of one prompt or of several at once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +29,17 @@ class Conditions:
     negative: Tensor
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Label:
+    """What some networks are told beside the time, and what with the negative prompt.
+
+    Whole numbers [1 or B] or vectors [1 or B, V].
+    """
+
+    value: Tensor
+    negative: Tensor
+
+
 Follow = Callable[[Tensor], Conditions]
 """`conditions(sigma)`: what holds at one noise level, a float64 scalar on the CPU."""
 
@@ -41,6 +52,7 @@ def guided(
     rescale: float = 0.0,
     interval: tuple[float, float] | None = None,
     beside: Tensor | None = None,
+    label: Label | None = None,
     image_scale: float | None = None,
 ) -> Denoise:
     """`denoise(x, sigma)` = negative + scale · Σ weight · (part - negative), of denoised images.
@@ -54,9 +66,10 @@ def guided(
     `rescale`: 0 … 1, see `_rescaled`.  `interval`: the highest and the lowest sigma at which
     guidance acts; outside, the scale is 1 (Kynkäänniemi et al. 2404.07724).
 
-    `beside` [1 or B, C', h, w]: what the network sees beside x.  `image_scale`: where that is an
-    image to be edited, how strongly it pulls; without it, which is zeros, the negative prompt is
-    looked at once more (Brooks et al. 2211.09800, eq. 3).
+    `beside` [1 or B, C', h, w]: what the network sees beside x; `label`: what it is told beside
+    the time.  `image_scale`: where `beside` is an image to be edited, how strongly it pulls;
+    without it, which is zeros, the negative prompt is looked at once more (Brooks et al.
+    2211.09800, eq. 3).
     """
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
@@ -65,9 +78,11 @@ def guided(
         unguided = _shares(now, 1.0, None if image_scale is None else 1.0)
         shares = _shares(now, scale, image_scale) if acts else unguided
         adjusts = rescale > 0 and shares != unguided
-        looks = [_Look(context, beside) for context in (now.negative, *_contexts(now))]
+        told, untold = (None, None) if label is None else (label.value, label.negative)
+        looks = [_Look(now.negative, beside, untold)]
+        looks += [_Look(part.context, beside, told) for part in now.parts]
         if image_scale is not None and beside is not None:
-            looks.append(_Look(now.negative, torch.zeros_like(beside)))
+            looks.append(_Look(now.negative, torch.zeros_like(beside), untold))
         needed = [
             k for k, share in enumerate(shares) if share != 0 or (adjusts and unguided[k] != 0)
         ]
@@ -87,10 +102,7 @@ class _Look:
 
     context: Tensor
     beside: Tensor | None
-
-
-def _contexts(conditions: Conditions) -> Iterator[Tensor]:
-    return (part.context for part in conditions.parts)
+    label: Tensor | None
 
 
 def _shares(conditions: Conditions, scale: float, image_scale: float | None) -> list[float]:
@@ -121,14 +133,21 @@ def _evaluate(denoiser: Denoiser, x: Tensor, sigma: Tensor, looks: Sequence[_Loo
         by_length.setdefault(look.context.shape[-2], []).append(k)
     found: dict[int, Tensor] = {}
     for group in by_length.values():
-        context = torch.cat([looks[k].context.expand(len(x), -1, -1) for k in group])
-        besides = [looks[k].beside for k in group]
-        beside = [one.expand(len(x), -1, -1, -1) for one in besides if one is not None]
         denoised = denoiser(
-            x.repeat(len(group), 1, 1, 1), sigma, context, torch.cat(beside) if beside else None
+            x.repeat(len(group), 1, 1, 1),
+            sigma,
+            torch.cat([looks[k].context.expand(len(x), -1, -1) for k in group]),
+            _rows([looks[k].beside for k in group], len(x)),
+            _rows([looks[k].label for k in group], len(x)),
         )
         found.update(zip(group, denoised.chunk(len(group)), strict=True))
     return [found[k] for k in range(len(looks))]
+
+
+def _rows(values: Sequence[Tensor | None], images: int) -> Tensor | None:
+    """Values [1 or B, …] of each look, all of them or none, as rows of one batch."""
+    rows = [one.expand(images, *one.shape[1:]) for one in values if one is not None]
+    return torch.cat(rows) if rows else None
 
 
 def _rescaled(x: Tensor, sigma: float, guided_image: Tensor, plain: Tensor, share: float) -> Tensor:

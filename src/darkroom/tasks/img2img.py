@@ -24,5 +24,5 @@ def img2img(studio: Studio, given: Given) -> Iterator[Event]:
     pixels = io.fit(image.pixels, size.width, size.height)
     latent = studio.encode(to_tensor(pixels, size.canvas_width, size.canvas_height))
     for batch in studio.batches():
-        latents = yield from run.from_latent(batch, latent)
+        latents = yield from run.from_latent(batch, run.noise(batch), latent)
         yield from finish(studio, batch, latents)

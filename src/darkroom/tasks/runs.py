@@ -2,15 +2,28 @@
 
 import math
 from collections.abc import Generator
+from dataclasses import dataclass
 
 from torch import Tensor
 
 from darkroom.contracts import Event, Stepped
 from darkroom.diffusion import schedule
+from darkroom.diffusion.guidance import Label
 from darkroom.diffusion.noise import Noise, varied
 from darkroom.diffusion.samplers import SAMPLERS, Churn
 from darkroom.tasks.pixels import previews
 from darkroom.tasks.studio import Batch, Studio
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sight:
+    """What the U-Net of some tasks is given beside noise, time and text, the same at each step.
+
+    `beside` [1 or B, C', h, w]: channels beside the noisy ones.  `label`: told beside the time.
+    """
+
+    beside: Tensor | None = None
+    label: Label | None = None
 
 
 class Run:
@@ -24,52 +37,64 @@ class Run:
             resolved.sampler, resolved.schedule, self.size.requested_steps, studio.alphas
         )
         self._studio = studio
+        self._interval = _interval(studio, self.levels)
         self._before = sum(one.runs for one in resolved.passes[:index])
         # Fractions in a prompt are of the steps that were asked for, as A1111 counts them.
         steps = self.size.runs if index else self.size.requested_steps
-        self._denoise = studio.denoise(
+        self._conditions = studio.conditions(
             self.levels[self.size.steps - self.size.runs :],
-            _interval(studio, self.levels),
             steps=max(steps, 1),
             earlier=self._before,
         )
 
-    def from_noise(self, batch: Batch) -> Generator[Event, None, Tensor]:
-        """The scaled latents [B, C, h, w] that the sampler makes of noise alone."""
-        start, noise = self._start(batch)
-        x = schedule.start_from_noise(self._studio.resolved.sampler, self.levels, start)
-        return (yield from self._sample(batch, x, self.levels, noise))
+    @property
+    def latent_size(self) -> tuple[int, int]:
+        """Height and width of the canvas in latents."""
+        factor = self._studio.spec.autoencoder.factor
+        return self.size.canvas_height // factor, self.size.canvas_width // factor
 
-    def from_latent(self, batch: Batch, latent: Tensor) -> Generator[Event, None, Tensor]:
+    def noise(self, batch: Batch) -> Noise:
+        """Where the noise of these images comes from; what a task draws first is its own."""
+        resolved = self._studio.resolved
+        return Noise(batch.seeds, source=resolved.noise, offset=resolved.seed_offset)
+
+    def from_noise(
+        self, batch: Batch, noise: Noise, sight: Sight = Sight()
+    ) -> Generator[Event, None, Tensor]:
+        """The scaled latents [B, C, h, w] that the sampler makes of noise alone."""
+        start = self._start(batch, noise)
+        x = schedule.start_from_noise(self._studio.resolved.sampler, self.levels, start)
+        return (yield from self._sample(batch, x, self.levels, noise, sight))
+
+    def from_latent(
+        self, batch: Batch, noise: Noise, latent: Tensor, sight: Sight = Sight()
+    ) -> Generator[Event, None, Tensor]:
         """Those that it makes of `latent` [B or 1, C, h, w], noised as far as the steps reach."""
-        start, noise = self._start(batch)
+        start = self._start(batch, noise)
         x, levels = schedule.start_from_image(
             self._studio.resolved.sampler, self.levels, self.size.runs, latent, start
         )
-        return (yield from self._sample(batch, x, levels, noise))
+        return (yield from self._sample(batch, x, levels, noise, sight))
 
-    def _start(self, batch: Batch) -> tuple[Tensor, Noise]:
-        """Unit noise to begin with, and where the noise of the steps comes from."""
-        resolved, config = self._studio.resolved, self._studio.spec.autoencoder
-        shape = (
-            config.latent_channels,
-            self.size.canvas_height // config.factor,
-            self.size.canvas_width // config.factor,
-        )
-        noise = Noise(batch.seeds, source=resolved.noise, offset=resolved.seed_offset)
+    def _start(self, batch: Batch, noise: Noise) -> Tensor:
+        """Unit noise to begin with."""
+        studio = self._studio
+        shape = studio.spec.autoencoder.latent_channels, *self.latent_size
         start = noise.draw(shape)
         if batch.variation_seeds:
-            other = Noise(batch.variation_seeds, source=resolved.noise).draw(shape)
-            start = varied(start, other, resolved.variation_strength)
-        return start, noise
+            other = Noise(batch.variation_seeds, source=studio.resolved.noise).draw(shape)
+            start = varied(start, other, studio.resolved.variation_strength)
+        return start
 
     def _sample(
-        self, batch: Batch, x: Tensor, levels: Tensor, noise: Noise
+        self, batch: Batch, x: Tensor, levels: Tensor, noise: Noise, sight: Sight
     ) -> Generator[Event, None, Tensor]:
         """Run the sampler from x [B, C, h, w] at `levels[0]`; the scaled latents, on the CPU."""
         studio, resolved = self._studio, self._studio.resolved
         steps = SAMPLERS[resolved.sampler](
-            self._denoise,
+            studio.denoise(
+                self._conditions, self._interval, beside=sight.beside, label=sight.label
+            ),
             x.to(studio.plan.device),
             levels,
             noise=noise.steps(resolved.sampler, x.shape[1:], scale=resolved.noise_scale),

@@ -12,7 +12,7 @@ from darkroom.conditioning.passages import Remembered
 from darkroom.contracts import ModelSpec, Noted, Plan, Precision, Resolved, Tiling
 from darkroom.diffusion import schedule
 from darkroom.diffusion.denoiser import Denoiser
-from darkroom.diffusion.guidance import guided
+from darkroom.diffusion.guidance import Follow, Label, guided
 from darkroom.diffusion.samplers import Denoise
 from darkroom.errors import DarkroomError
 from darkroom.models.tiling import tiled
@@ -56,7 +56,7 @@ class Studio:
         self.resolved = resolved
         self.plan = plan
         self.previews = previews
-        self.alphas = schedule.alphas_cumprod(spec.zero_terminal_snr)
+        self.alphas = schedule.alphas_cumprod(spec.zero_terminal_snr, betas=spec.betas)
         self._loaded = loaded
         self._notes: list[str] = []
         self._unet = _GuardedUNet(loaded.networks.unet, plan, resolved.tiling, self._notes.append)
@@ -82,23 +82,13 @@ class Studio:
             self._notes += prompt.remarks(text, what, self.spec, self._loaded.tokenizer, syntax)
         yield from self.notes()
 
-    def denoise(
-        self,
-        levels: Tensor,
-        interval: tuple[float, float] | None,
-        *,
-        steps: int,
-        earlier: int,
-        beside: Tensor | None = None,
-    ) -> Denoise:
-        """`denoise(x, sigma)` that follows the prompts over `levels`, float64 [n + 1].
+    def conditions(self, levels: Tensor, *, steps: int, earlier: int) -> Follow:
+        """What the prompts ask for over `levels`, float64 [n + 1].
 
-        `interval`: the highest and the lowest sigma at which guidance acts, None for all.
         `steps`: what the fractions in a prompt are of; `earlier`: steps of the pass before.
-        `beside` [1, C', h, w]: what the U-Net sees beside the noisy latents.
         """
         resolved, loaded = self.resolved, self._loaded
-        conditions = prompt.read(
+        return prompt.read(
             resolved.request.prompt,
             resolved.request.negative,
             syntax=resolved.prompt_syntax,
@@ -111,6 +101,22 @@ class Studio:
             steps=steps,
             earlier=earlier,
         )
+
+    def denoise(
+        self,
+        conditions: Follow,
+        interval: tuple[float, float] | None,
+        *,
+        beside: Tensor | None = None,
+        label: Label | None = None,
+    ) -> Denoise:
+        """`denoise(x, sigma)` that follows `conditions`.
+
+        `interval`: the highest and the lowest sigma at which guidance acts, None for all.
+        `beside` [1 or B, C', h, w]: what the U-Net sees beside the noisy latents; `label`: what it
+        is told beside the time.
+        """
+        resolved, device = self.resolved, self.plan.device
         denoiser = Denoiser(
             self._unet,
             self.alphas,
@@ -123,7 +129,10 @@ class Studio:
             resolved.guidance,
             rescale=resolved.rescale,
             interval=interval,
-            beside=None if beside is None else beside.to(self.plan.device),
+            beside=None if beside is None else beside.to(device),
+            label=None
+            if label is None
+            else Label(label.value.to(device), label.negative.to(device)),
             image_scale=resolved.image_guidance,
         )
 
@@ -186,9 +195,12 @@ class _GuardedUNet(nn.Module):
         self.precision = plan.precision
         self.ladder = Ladder("denoising", note, limit=plan.rows)
 
-    def forward(self, x: Tensor, timestep: Tensor, context: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, timestep: Tensor, context: Tensor, label: Tensor | None = None
+    ) -> Tensor:
+        told = () if label is None else (label,)
         with _continued(self.unet, self.tiling):
-            out = self.ladder(self.unet, x, timestep, context)
+            out = self.ladder(self.unet, x, timestep, context, *told)
         if not out.isfinite().all():
             raise _broken("denoising", self.precision)
         return out

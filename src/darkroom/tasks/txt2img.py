@@ -17,7 +17,8 @@ def txt2img(studio: Studio) -> Iterator[Event]:
     yield from studio.remarks()
     run, *later = [Run(studio, index) for index in range(len(studio.resolved.passes))]
     for batch in studio.batches():
-        latents = yield from run.from_noise(batch)
+        latents = yield from run.from_noise(batch, run.noise(batch))
         for refine in later:
-            latents = yield from refine.from_latent(batch, enlarged(studio, latents))
+            large = enlarged(studio, latents)
+            latents = yield from refine.from_latent(batch, refine.noise(batch), large)
         yield from finish(studio, batch, latents)
