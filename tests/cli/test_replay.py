@@ -113,15 +113,16 @@ def test_a_lossless_webp_is_exact(run: Run, installed: Path) -> None:
 def test_from_an_image(run: Run, file: Path) -> None:
     done = run("img2img", file, "a dog", "--seed", 3, "--out", "dog.png", "--strength", 0.9)
     assert done.exit_code == 0, done.stderr
-    assert "was made from another one" in assert_refused(run("replay", "dog.png"), 2)
+    said = assert_refused(run("replay", "dog.png"), 2)
+    assert "The input image with which this image was made is needed" in said
     assert run("replay", "dog.png", "--input", file, "--verify").stdout == "The same pixels.\n"
     shutil.copy(rewritten(file, seed=8), "near.png")
     refused = assert_refused(run("replay", "dog.png", "--input", "near.png"), 2)
-    assert "is not the file from which" in refused and "--any-input" in refused
+    assert "is not the file with which" in refused and "--any-input" in refused
     done = run("replay", "dog.png", "--input", "near.png", "--any-input", "--verify")
     assert done.stdout == "The same pixels.\n", "the same pixels in another file"
     assert "Another input image is taken" in done.stderr
-    assert "without an input image" in assert_refused(run("replay", file, "--input", file), 2)
+    assert "with no input image" in assert_refused(run("replay", file, "--input", file), 2)
 
 
 def test_what_has_changed_is_said(run: Run, file: Path) -> None:

@@ -205,7 +205,44 @@ def test_another_programs_image_is_made_again_as_far_as_it_can_be(
     with pytest.raises(RequestError, match="lacks seed, sampler"):
         recalling.replay(a1111(tmp_path, "Sampler: DPM fast, Size: 64x64"))
     edited = a1111(tmp_path, f"{settings}, Denoising strength: 0.5")
-    with pytest.raises(RequestError, match="was made from another one"):
+    with pytest.raises(RequestError, match=r"The input image with which .* is needed"):
         recalling.replay(edited)
-    request = recalling.replay(edited, image=b"a file").request
+    request = recalling.replay(edited, inputs=recalling.Inputs(image=b"a file")).request
     assert (request.task, request.image, request.strength) == ("img2img", b"a file", 0.5)
+
+
+def test_every_input_file_must_be_the_very_one(tmp_path: Path, models: Path) -> None:
+    files = {"image": b"image", "mask": b"mask", "depth": b"depth"}
+    told = {name: hashlib.sha256(file).hexdigest() for name, file in files.items()}
+    recipe = replace(
+        RECIPE,
+        task="inpaint",
+        model="sd-v1-4",
+        input_sha256=told["image"],
+        mask_sha256=told["mask"],
+        depth_sha256=told["depth"],
+        images_sha256=tuple(hashlib.sha256(file).hexdigest() for file in (b"one", b"two")),
+    )
+    file = ours(tmp_path, recipe)
+    whole = recalling.Inputs(**files, images=(b"one", b"two"))
+    request = recalling.replay(file, inputs=whole).request
+    assert (request.task, request.image, request.mask) == ("inpaint", b"image", b"mask")
+    assert (request.depth, request.images) == (b"depth", (b"one", b"two"))
+
+    def said(**changes: Any) -> str:
+        with pytest.raises(RequestError) as refused:
+            recalling.replay(file, inputs=replace(whole, **changes))
+        return f"{refused.value.message} {refused.value.hint}"
+
+    assert "The mask with which this image was made is needed" in said(mask=None)
+    assert "--depth FILE" in said(depth=None)
+    assert "--image FILE" in said(images=(b"one",))
+    assert "That mask is not the file" in said(mask=b"another")
+    assert "That further image is not the file" in said(images=(b"two", b"one"))
+    assert "made with 2 further image" in said(images=(b"one", b"two", b"three"))
+    other = replace(whole, mask=b"another")
+    taken = recalling.replay(file, inputs=other, any_input=True)
+    assert taken.request.mask == b"another"
+    assert any(remark.startswith("Another mask is taken") for remark in taken.remarks)
+    with pytest.raises(RequestError, match="made with no mask"):
+        recalling.replay(ours(tmp_path, replace(recipe, mask_sha256=None)), inputs=whole)

@@ -39,8 +39,8 @@ folder, model = Path(sys.argv[1]), sys.argv[2]
 start = (folder / "start" / "start.png").read_bytes()
 engine, apart = Engine.open(model), {}
 for file in sorted(folder.glob("*.png")):
-    image = start if file.stem.endswith("img2img") else None
-    found = recalling.replay(file, model=model, image=image)
+    inputs = recalling.Inputs(image=start if file.stem.endswith("img2img") else None)
+    found = recalling.replay(file, model=model, inputs=inputs)
     (made,) = (e for e in engine.run(found.request) if isinstance(e, ImageDone))
     pixels = io.read_file(file).pixels
     apart[file.name] = comparison.difference(pixels, io.to_array(made.image)).largest

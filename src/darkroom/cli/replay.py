@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _LEVELS = 255
 
 
+def _input(help: str) -> Any:  # noqa: A002 (as Typer calls it)
+    return typer.Option(help=help, rich_help_panel=IMAGE, metavar="FILE", show_default=False)
+
+
 @takes(
     *("model", "precision", "device", "out", "format", "quality", "lossless", "name"),
     *("overwrite", "preview", "private", "plan", "json", "quiet", "debug"),
@@ -29,19 +33,18 @@ def replay(
         Path, typer.Argument(help="An image with a recipe.", metavar="FILE", show_default=False)
     ],
     input: Annotated[  # noqa: A002 (the flag's name)
-        Path | None,
-        typer.Option(
-            help="The image from which it was made, if it was made from one.",
-            rich_help_panel=IMAGE,
-            metavar="FILE",
-            show_default=False,
-        ),
+        Path | None, _input("The image from which it was made, if it was made from one.")
+    ] = None,
+    mask: Annotated[Path | None, _input("The mask with which it was made.")] = None,
+    depth: Annotated[Path | None, _input("The depth map with which it was made.")] = None,
+    image: Annotated[
+        list[Path] | None, _input("A further image with which it was made; again for the next.")
     ] = None,
     any_input: Annotated[
         bool,
         typer.Option(
             "--any-input",
-            help="Take --input even if it is not the very file.",
+            help="Take these files even if they are not the very ones.",
             rich_help_panel=IMAGE,
             metavar=NO_VALUE,
             show_default=False,
@@ -83,8 +86,13 @@ def replay(
     found = recalling.replay(
         file,
         model=flags.model,
-        image=None if input is None else io.readable_bytes(input),
-        any_image=any_input,
+        inputs=recalling.Inputs(
+            image=None if input is None else io.readable_bytes(input),
+            mask=None if mask is None else io.readable_bytes(mask),
+            depth=None if depth is None else io.readable_bytes(depth),
+            images=tuple(io.readable_bytes(further) for further in image or ()),
+        ),
+        any_input=any_input,
         tell=lambda line: None if flags.quiet else typer.echo(line, err=True),
     )
     request = _here(found.request, flags)

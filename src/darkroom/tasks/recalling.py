@@ -21,6 +21,13 @@ _NOT_LIKENESS = frozenset({"task", "image", "model", "prediction", "precision", 
 _REQUEST = tuple(entry.name for entry in fields(Request))
 # Without these another program's image cannot be made again.
 _NEEDED = ("prompt", "seed", "steps", "sampler", "guidance", "width", "height")
+# The input files, what they are called, and by which flag they are given.
+_INPUTS = {
+    "image": ("input image", "--input"),
+    "mask": ("mask", "--mask"),
+    "depth": ("depth map", "--depth"),
+    "images": ("further image", "--image"),
+}
 _LORA = re.compile(r"<(?:lora|lyco|hypernet):([^:<>]{1,100})")
 _MAX_NAMED = 12  # settings that one remark lists
 
@@ -35,6 +42,16 @@ class Likeness:
 
     fields: Mapping[str, Any]
     remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """The encoded files that an image was made from; a recipe holds their checksums alone."""
+
+    image: bytes | None = None
+    mask: bytes | None = None
+    depth: bytes | None = None
+    images: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,26 +96,27 @@ def replay(
     file: Path,
     *,
     model: str | None = None,
-    image: bytes | None = None,
-    any_image: bool = False,
+    inputs: Inputs | None = None,
+    any_input: bool = False,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Replay:
     """The wish that makes the image of `file` again.
 
-    `model`: where its model is, or which other one to take.  `image`: the input image of img2img;
-    one that differs from the first is taken only with `any_image`.  `tell`: as in `like`.
+    `model`: where its model is, or which other one to take.  `inputs`: files that differ from the
+    first ones are taken only with `any_input`.  `tell`: as in `like`.
 
     Raises:
         ImageError: it is no image.
-        RequestError: it holds no recipe, or not enough of one, or the input image is another.
+        RequestError: it holds no recipe, or not enough of one, or an input is another file.
         ModelError: its model is not installed.
     """
     recipe, remarks = _recipe(inspect_file(file), file.name)
+    inputs = inputs or Inputs()
     if isinstance(recipe, Recipe):
-        request = again.request_of(recipe, image=image)
-        remarks += _input(recipe, image, any_image=any_image)
+        request = again.request_of(recipe, **vars(inputs))
+        remarks += _doubts(recipe, inputs, any_input=any_input)
     else:
-        request = _completed(recipe, _translated(recipe, remarks), image, file.name)
+        request = _completed(recipe, _translated(recipe, remarks), inputs.image, file.name)
         remarks.append(_promise(recipe))
     name, digest = _model(recipe)
     if model is None:
@@ -207,7 +225,7 @@ def _completed(
             f"darkroom txt2img --like {name} takes over what it does tell.",
         )
     if recipe.strength is not None and image is None:
-        raise _no_input(None)
+        raise _lacks(*_INPUTS["image"])
     return Request(task="txt2img" if image is None else "img2img", image=image, **values)
 
 
@@ -221,29 +239,37 @@ def _promise(recipe: ForeignRecipe) -> str:
     )
 
 
-def _input(recipe: Recipe, image: bytes | None, *, any_image: bool) -> Iterator[str]:
-    """Judge the input image; a sentence where another one is taken."""
-    if recipe.input_sha256 is None:
-        if image is not None:
-            raise RequestError("This image was made without an input image.", "Leave it out.")
-        return
-    if image is None:
-        raise _no_input(recipe.input_sha256)
-    digest = hashlib.sha256(image).hexdigest()
-    if digest != recipe.input_sha256:
-        told = f"its SHA-256 is {digest[:16]}…, not {recipe.input_sha256[:16]}…"
-        if not any_image:
+def _doubts(recipe: Recipe, inputs: Inputs, *, any_input: bool) -> Iterator[str]:
+    """Judge the input files; a sentence for each that is another one and taken all the same."""
+    for name, (what, flag) in _INPUTS.items():
+        given = getattr(inputs, name)
+        files = given if isinstance(given, tuple) else () if given is None else (given,)
+        told = getattr(recipe, f"{'input' if name == 'image' else name}_sha256")
+        wanted = told if isinstance(told, tuple) else () if told is None else (told,)
+        found = tuple(hashlib.sha256(file).hexdigest() for file in files)
+        if len(found) > len(wanted):
             raise RequestError(
-                f"That is not the file from which this image was made: {told}.",
-                "Find that very file, or take this one all the same with --any-input.",
+                f"This image was made with {len(wanted) or 'no'} {what}.", f"Leave {flag} out."
             )
-        yield f"Another input image is taken: {told}."
+        if len(found) < len(wanted):
+            raise _lacks(what, flag, wanted[len(found)])
+        for digest, first in zip(found, wanted, strict=True):
+            if digest == first:
+                continue
+            if not any_input:
+                raise RequestError(
+                    f"That {what} is not the file with which this image was made: its SHA-256 is "
+                    f"{digest[:16]}…, not {first[:16]}….",
+                    "Find that very file, or take this one all the same with --any-input.",
+                )
+            yield f"Another {what} is taken: its SHA-256 is {digest[:16]}…, not {first[:16]}…."
 
 
-def _no_input(digest: str | None) -> RequestError:
+def _lacks(what: str, flag: str, digest: str | None = None) -> RequestError:
     which = "" if digest is None else f", the file with the SHA-256 {digest}"
     return RequestError(
-        f"This image was made from another one{which}.", "Give that file with --input FILE."
+        f"The {what} with which this image was made is needed{which}.",
+        f"Give it with {flag} FILE.",
     )
 
 
