@@ -194,9 +194,9 @@ def test_the_first_pass_is_the_small_image(
     seen: list[Tensor] = []
     real = runs.Run.from_latent
 
-    def watched(self: runs.Run, batch: Any, latent: Tensor) -> Any:
+    def watched(self: runs.Run, batch: Any, noise: Any, latent: Tensor) -> Any:
         seen.append(latent)
-        return real(self, batch, latent)
+        return real(self, batch, noise, latent)
 
     monkeypatch.setattr(runs.Run, "from_latent", watched)
     one(engine, wish, **DETERMINISTIC, hires=1.0, hires_enlarger="latent")
