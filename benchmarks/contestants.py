@@ -23,7 +23,7 @@ from darkroom.contracts import Request
 from darkroom.diffusion.denoiser import Denoiser
 from darkroom.diffusion.guidance import guided
 from darkroom.diffusion.schedule import alphas_cumprod
-from darkroom.runtime.allocator import keep_freed_memory
+from darkroom.runtime.allocator import weights_apart
 from darkroom.runtime.packing import pack
 from darkroom.tasks.engine import Engine
 from darkroom.text.tokenizer import Tokenizer
@@ -61,10 +61,10 @@ class Darkroom:
     def _networks(self) -> Networks:
         engine = Engine.open(str(self._path))
         plan = engine.plan(Request(model=str(self._path)))[1]
-        networks = load(engine.spec, precision=plan.precision, device=plan.device)
-        pack(networks.unet)  # as the engine does
-        pack(networks.autoencoder)
-        keep_freed_memory()
+        with weights_apart():  # as the engine does
+            networks = load(engine.spec, precision=plan.precision, device=plan.device)
+            pack(networks.unet)
+            pack(networks.autoencoder)
         return networks
 
     @cached_property

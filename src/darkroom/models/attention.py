@@ -93,7 +93,7 @@ def _attend_products(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     The product is oneDNN's, with a sigmoid applied to the float32 sums while they are in
     registers: of its fused functions the one that is an exponential on this side of zero.
     """
-    batch, heads, tokens, width = q.shape
+    batch, heads, _, width = q.shape
     inner, outer = (-(-(width + 1) // unit) * unit for unit in (_PAIR, _LANES))
 
     scaled = q * width**-0.5
@@ -120,14 +120,14 @@ def _attend_products(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
             one = slice(b, b + 1), slice(h, h + 1)
             out[one] = F.scaled_dot_product_attention(q[one], k[one], v[one])
             continue
-        for start in range(0, tokens, rows):
-            chunk = slice(start, start + rows)
-            asked = queries[b, h, chunk]
-            if loose[b, h]:
-                asked[:, width] = -_above(_linear(asked, keys[b, h]).amax(-1))
-            weights = _linear(asked, keys[b, h], "sigmoid")
-            sums = _linear(weights, values[b, h])  # [rows, D + 1 …]
-            torch.div(sums[:, :width], sums[:, width, None], out=out[b, h, chunk])
+        key, value, unbound = keys[b, h], values[b, h], bool(loose[b, h])
+        chunks = queries[b, h].split(rows), out[b, h].split(rows)
+        for asked, answered in zip(*chunks, strict=True):
+            if unbound:
+                asked[:, width] = -_above(_linear(asked, key).amax(-1))
+            weights = _linear(asked, key, "sigmoid")
+            sums = _linear(weights, value)  # [rows, D + 1 …]
+            torch.div(sums[:, :width], sums[:, width, None], out=answered)
     return out
 
 

@@ -66,7 +66,8 @@ class PackedConv(Packed, Conv):
 
     def forward(self, x: Tensor) -> Tensor:
         """See Conv."""
-        return _convolution(*self._extended(x), self)
+        x, zeros = self._extended(x)
+        return _convolution(x, self.weight, self.bias, self.stride, zeros)
 
 
 class PackedEnlarge(Packed, Conv):
@@ -78,22 +79,24 @@ class PackedEnlarge(Packed, Conv):
     """
 
     def pack(self) -> None:
-        """Sum the weight [C, C, 3, 3] to [4·C, C, 2, 2], and lay it out."""
+        """Sum the weight [C, C, 3, 3] to four of [C, C, 2, 2], and lay them out."""
         rows = _pairs(self.weight.float(), dim=2)
-        sets = torch.cat([_pairs(rows[i], dim=3)[j] for i, j in _PARITIES])
-        self.weight = _laid_out(sets.to(self.weight.dtype), self.stride)
-        if self.bias is not None:
-            self.bias = _constant(self.bias.repeat(4))
+        for i, j in _PARITIES:
+            weight = _pairs(rows[i], dim=3)[j].to(self.weight.dtype)
+            self.register_parameter(f"weight_{i}{j}", _laid_out(weight, self.stride))
+        del self.weight
 
     def forward(self, x: Tensor) -> Tensor:
         """See Enlarge."""
         batch, width, height, length = x.shape
-        # Between and around n rows there are n + 1 places that touch two neighbours.  The large
-        # image's row 2·k looks at the place above row k, 2·k + 1 at the one below it.
-        places = _convolution(*self._extended(x), self)
+        x, zeros = self._extended(x)
         out = x.new_empty((batch, 2 * height, 2 * length, width)).permute(0, 3, 1, 2)
-        for (i, j), part in zip(_PARITIES, places.chunk(4, dim=1), strict=True):
-            out[:, :, i::2, j::2] = part[:, :, i : i + height, j : j + length]
+        for i, j in _PARITIES:
+            # Between and around n rows there are n + 1 places that touch two neighbours.  The large
+            # image's row 2·k looks at the place above row k, 2·k + 1 at the one below it.
+            weight = self.get_parameter(f"weight_{i}{j}")
+            places = _convolution(x, weight, self.bias, self.stride, zeros)
+            out[:, :, i::2, j::2] = places[:, :, i : i + height, j : j + length]
         return out
 
 
@@ -152,14 +155,16 @@ def _pairs(weight: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     return torch.stack([first, middle + last], dim), torch.stack([first + middle, last], dim)
 
 
-def _convolution(x: Tensor, zeros: int, layer: Conv) -> Tensor:
+def _convolution(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, ...], zeros: int
+) -> Tensor:
     """The convolution of x [B, C, H, W] with `zeros` around it; channels last."""
     out: Tensor = torch.ops.mkldnn._convolution_pointwise(
         x.contiguous(memory_format=torch.channels_last),
-        layer.weight,
-        layer.bias,
+        weight,
+        bias,
         [zeros, zeros],
-        list(layer.stride),
+        list(stride),
         [1, 1],
         1,
         "none",
