@@ -169,7 +169,8 @@ class Painting:
 class Resolved:
     """A Request in which nothing is left unsaid.
 
-    `passes`: one, or two where there is `hires`.  `churn_end` may be infinite.  `variation_seed`:
+    `passes`: one, or two where there is `hires`.  `churn_end` may be infinite.  `from_noise`: the
+    first pass starts from noise alone, and not from an image as well.  `variation_seed`:
     that of the first image, None where nothing varies; all images have the same `seed` then.
     `painting`: of inpaint alone; `noise_level`: of upscale and vary; `image_guidance`: of models
     that follow instructions.
@@ -191,6 +192,7 @@ class Resolved:
     prompt_syntax: PromptSyntax
     clip_skip: int
     strength: float
+    from_noise: bool
     seed: int
     variation_seed: int | None
     variation_strength: float

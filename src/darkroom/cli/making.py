@@ -66,6 +66,8 @@ def make(
 def size_of(resolved: Resolved) -> str:
     """Width and height of the image; of a large one, those that it begins with as well."""
     sizes = [f"{one.width} x {one.height}" for one in resolved.passes]
+    if resolved.painting is not None:
+        return f"{resolved.width} x {resolved.height}, painted at {sizes[0]}"
     return " enlarged to ".join(sizes)
 
 

@@ -59,8 +59,8 @@ class Preview:
     format: Format
 
     def show(self, rasters: Sequence[Raster], resolved: Resolved) -> None:
-        """Replace the file, whole at every moment; a pixel a latent grows to the image's size."""
-        size = (resolved.width, resolved.height)
+        """Replace the file, whole at every moment; a pixel a latent grows to the model's size."""
+        size = (resolved.passes[-1].width, resolved.passes[-1].height)
         mark = provenance.new_mark(darkroom.__version__, edited=resolved.request.image is not None)
         enlarged = [io.to_pil(raster).resize(size, Image.Resampling.BICUBIC) for raster in rasters]
         sheet = grid.grid([io.from_pil(image) for image in enlarged])

@@ -3,9 +3,9 @@
 import math
 
 from darkroom import names
-from darkroom.contracts import Hires, ModelSpec, Pass, Request, Task
+from darkroom.contracts import Hires, ModelSpec, Pass, Request
 from darkroom.errors import RequestError
-from darkroom.planning import checks, suitability
+from darkroom.planning import checks
 from darkroom.planning.checks import first
 from darkroom.timesteps import ldm_timesteps, steps_from_image
 
@@ -21,13 +21,13 @@ def passes(
     spec: ModelSpec,
     chosen: tuple[str, str],
     *,
-    strength: float,
+    strength: float | None,
     hires: Hires | None,
     input_size: tuple[int, int] | None,
 ) -> tuple[Pass, ...]:
     """One pass, or two where there is `hires`, each with its size and its steps.
 
-    `chosen`: names of the sampler and the schedule.
+    `chosen`: names of the sampler and the schedule.  `strength`: None to start from noise.
 
     Raises:
         RequestError: there can be no such size, or not so many steps.
@@ -37,7 +37,7 @@ def passes(
     most = names.SCHEDULES[schedule].max_steps
     steps = checks.whole("Steps", first(request.steps, spec.defaults.steps, STEPS), 1, most)
     size = _size(request, spec, input_size)
-    if suitability.taken_by("strength", request.task) and not _from_noise(request.task, strength):
+    if strength is not None:
         left = steps_from_image(strength, steps, starts_below=below)
         return (_pass(spec, size, schedule, steps, left),)
     whole = _pass(spec, size, schedule, steps)
@@ -51,11 +51,6 @@ def passes(
     # As A1111 does: so many steps are run, whatever the schedule that they are the end of.
     asked = min(max(left + below, int(left / hires.strength)), most)
     return whole, _pass(spec, large, schedule, asked, left)
-
-
-def _from_noise(task: Task, strength: float) -> bool:
-    """Whether a task starts from pure noise: at strength 1 img2img still begins with its image."""
-    return task != "img2img" and strength == 1
 
 
 def _pass(

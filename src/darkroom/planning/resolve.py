@@ -82,7 +82,6 @@ def resolve(
         RequestError: a wish that cannot be meant.
     """
     _check_texts(request)
-    checks.choice("task", request.task, get_args(Task))
     suitability.check(request, spec)
     _check_choices(request)
     _check_device(request.device)
@@ -94,14 +93,21 @@ def resolve(
     prediction = spec.prediction if request.prediction is None else request.prediction
     sampler, schedule = _sampler_and_schedule(request, spec)
     _check_prediction(sampler, prediction, spec)
-    strength, hires = _strength(request), _hires(request)
+    strength, hires = _strength(request, spec), _hires(request)
     painted = painting(request, first(input_size, (spec.native_width, spec.native_height)))
     if painted is not None:
         painted = painted if seen is None else replace(painted, box=seen)
         left, top, right, bottom = painted.box
         input_size = right - left, bottom - top
+    # At strength 1 an image leaves no trace in the noise; img2img of old still begins with it.
+    from_noise = strength == 1 and (request.task != "img2img" or spec.task == "pix2pix")
     made = passes(
-        request, spec, (sampler, schedule), strength=strength, hires=hires, input_size=input_size
+        request,
+        spec,
+        (sampler, schedule),
+        strength=None if from_noise else strength,
+        hires=hires,
+        input_size=input_size,
     )
     count = checks.whole("Count", request.count, 1, MAX_COUNT)
     guidance_start, guidance_end = _interval(request)
@@ -123,6 +129,7 @@ def resolve(
         prompt_syntax=first(request.prompt_syntax, PROMPT_SYNTAX),
         clip_skip=_clip_skip(request, spec),
         strength=strength,
+        from_noise=from_noise,
         seed=_seed("Seed", first(request.seed, seed, 0), 1 if variation_strength else count),
         variation_seed=(
             _seed("Variation seed", first(request.variation_seed, variation_seed, 0), count)
@@ -316,9 +323,10 @@ def _hires(request: Request) -> Hires | None:
     )
 
 
-def _strength(request: Request) -> float:
-    """How much of the image is made anew: all of it in txt2img."""
-    value = first(request.strength, STRENGTHS.get(request.task, 1.0))
+def _strength(request: Request, spec: ModelSpec) -> float:
+    """How much of the image is made anew: all of it in txt2img, and where it is seen besides."""
+    usual = 1.0 if spec.task == "pix2pix" else STRENGTHS.get(request.task, 1.0)
+    value = first(request.strength, usual)
     return checks.real("Strength", value, 0.0, 1.0, "0 keeps the image, 1 leaves little of it")
 
 

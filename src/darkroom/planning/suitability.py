@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import get_args
 
 from darkroom.contracts import ModelSpec, ModelTask, Request, Task
 from darkroom.errors import RequestError
+from darkroom.planning import checks
 
 _EDITS: tuple[Task, ...] = ("img2img", "inpaint", "depth2img")
 
@@ -71,6 +73,7 @@ def called(name: str) -> str:
 
 def check(request: Request, spec: ModelSpec) -> None:
     """RequestError where the task takes not all that is said, or the model cannot do it."""
+    checks.choice("task", request.task, get_args(Task))
     task = request.task
     for name, wish in _WISHES.items():
         if getattr(request, name) != _UNSAID[name] and task not in wish.tasks:

@@ -26,6 +26,7 @@ from darkroom.planning.plan import plan
 from darkroom.runtime import allocator, device, memory, packing
 from darkroom.tasks import judging
 from darkroom.tasks.img2img import img2img
+from darkroom.tasks.inpaint import inpaint
 from darkroom.tasks.studio import Loaded, Studio
 from darkroom.tasks.txt2img import txt2img
 from darkroom.text.tokenizer import Tokenizer, tokenizer_of
@@ -33,6 +34,7 @@ from darkroom.text.tokenizer import Tokenizer, tokenizer_of
 _TASKS: Mapping[Task, Callable[[Studio, judging.Given], Iterator[Event]]] = {
     "txt2img": lambda studio, _: txt2img(studio),
     "img2img": img2img,
+    "inpaint": inpaint,
 }
 
 

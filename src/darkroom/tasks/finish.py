@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -10,21 +11,51 @@ from torch import Tensor
 
 import darkroom
 from darkroom.checkpoints import catalog
-from darkroom.contracts import Event, ImageDone, Recipe
+from darkroom.contracts import Event, ImageDone, Raster, Recipe, Sides
 from darkroom.errors import RequestError
-from darkroom.images import io, provenance, watermark
-from darkroom.images.io import Format
+from darkroom.images import io, masks, provenance, watermark
+from darkroom.images.io import Format, Pixels
 from darkroom.planning.suitability import taken_by
 from darkroom.tasks.pixels import to_raster
 from darkroom.tasks.studio import Batch, Studio
 
 
-def finish(studio: Studio, batch: Batch, latents: Tensor) -> Iterator[Event]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Paste:
+    """Where an image goes that is a part of another: onto `image`, where its mask says, in `box`.
+
+    `image`: uint8 [H, W, 3].  `box`: left, top, right and bottom.
+    """
+
+    image: Pixels
+    mask: masks.Mask
+    box: Sides
+
+    def onto(self, raster: Raster) -> Raster:
+        """The whole image with this in it, fitted into the box."""
+        left, top, right, bottom = self.box
+        within = slice(top, bottom), slice(left, right)
+        new = io.fit(io.to_array(raster), right - left, bottom - top)
+        pixels = self.image.copy()
+        pixels[within] = masks.mixed(self.image[within], new, self.mask.mixture[within])
+        return io.from_array(pixels)
+
+    def unchanged(self, raster: Raster) -> bool:
+        """Whether outside the mask every pixel of a finished image is the first one's."""
+        return masks.unchanged(self.image, io.to_array(raster), self.mask.mixture)
+
+
+def finish(
+    studio: Studio, batch: Batch, latents: Tensor, paste: Paste | None = None
+) -> Iterator[Event]:
     """Scaled latents [B, C, h, w] to finished images, one event an image as soon as it is one."""
     resolved = studio.resolved
+    size = resolved.passes[-1]
     for place, latent in enumerate(latents):
-        raster = to_raster(studio.decode(latent), resolved.width, resolved.height)
+        raster = to_raster(studio.decode(latent), size.width, size.height)
         yield from studio.notes()
+        if paste is not None:
+            raster = paste.onto(raster)
         if resolved.watermark is not None:
             marked = watermark.embed(io.to_array(raster), resolved.watermark)
             raster = io.from_array(marked)
@@ -33,7 +64,10 @@ def finish(studio: Studio, batch: Batch, latents: Tensor) -> Iterator[Event]:
             index=batch.first + place,
             seed=seed,
             image=raster,
-            recipe=_recipe(studio, batch, place),
+            recipe=replace(
+                _recipe(studio, batch, place),
+                outside_unchanged=paste is not None and paste.unchanged(raster),
+            ),
             private=resolved.request.private,
         )
 
@@ -47,6 +81,8 @@ def encode(
     """
     recipe = done.recipe
     mark = provenance.new_mark(darkroom.__version__, edited=recipe.input_sha256 is not None)
+    if file_format == "jpeg" or quality is not None:
+        recipe = replace(recipe, outside_unchanged=False)  # compression moves every pixel
     told = None if private or done.private else recipe
     return io.encode(done.image, file_format, mark=mark, recipe=told, quality=quality)
 

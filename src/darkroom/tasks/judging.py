@@ -8,9 +8,12 @@ from darkroom.checkpoints import catalog, detect
 from darkroom.checkpoints.header import read_header
 from darkroom.contracts import ModelSpec, Request, Resolved
 from darkroom.errors import RequestError
-from darkroom.images import io
+from darkroom.images import io, masks
+from darkroom.planning import suitability
+from darkroom.planning.painting import painting, seen
 from darkroom.planning.plan import Prompts
 from darkroom.planning.resolve import resolve
+from darkroom.tasks import masking
 from darkroom.text import chunks, syntax
 from darkroom.text.parsed import Part
 from darkroom.text.tokenizer import Tokenizer
@@ -30,9 +33,13 @@ def spec_of(model: str) -> ModelSpec:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Given:
-    """The pictures that came with a request, decoded, and what is to be said of them."""
+    """The pictures that came with a request, decoded, and what is to be said of them.
+
+    `mask`: of inpaint, of the size of the extended image.
+    """
 
     image: io.ReadImage | None = None
+    mask: masks.Mask | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -45,19 +52,30 @@ def judge(request: Request, spec: ModelSpec) -> tuple[Resolved, Given]:
     """
     if request.vae is not None:
         raise RequestError("A separate VAE cannot be used.", "Leave it out.")
-    given = Given()
+    suitability.check(request, spec)
+    given, size, box = Given(), None, None
     if request.image is not None:
         image = _read(request.image)
-        given = Given(image=image, notes=image.notes)
-    size = None if given.image is None else given.image.size
-    seed, other = secrets.randbelow(SEEDS), secrets.randbelow(SEEDS)
-    resolved = resolve(request, spec, seed=seed, variation_seed=other, input_size=size)
+        given, size = Given(image=image, notes=image.notes), image.size
+        wanted = painting(request, image.size)
+        if wanted is not None:
+            mask, notes = masking.mask_of(image, request.mask, wanted)
+            given = Given(image=image, mask=mask, notes=image.notes + notes)
+            box = seen(wanted, masks.bounds(mask.mixture))
+    resolved = resolve(
+        request,
+        spec,
+        seed=secrets.randbelow(SEEDS),
+        variation_seed=secrets.randbelow(SEEDS),
+        input_size=size,
+        seen=box,
+    )
     for prompt in request.prompt, request.negative:
         syntax.parse(prompt, resolved.prompt_syntax)
     return resolved, given
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=1)
 def _read(data: bytes) -> io.ReadImage:
     """Many requests may start from one large photograph."""
     return io.read(data)

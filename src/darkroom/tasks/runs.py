@@ -4,13 +4,14 @@ import math
 from collections.abc import Generator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from darkroom.contracts import Event, Stepped
 from darkroom.diffusion import schedule
 from darkroom.diffusion.guidance import Label
 from darkroom.diffusion.noise import Noise, varied
-from darkroom.diffusion.samplers import SAMPLERS, Churn
+from darkroom.diffusion.samplers import SAMPLERS, Churn, Denoise
 from darkroom.tasks.pixels import previews
 from darkroom.tasks.studio import Batch, Studio
 
@@ -24,6 +25,29 @@ class Sight:
 
     beside: Tensor | None = None
     label: Label | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Kept:
+    """What stays of an image while the rest of it is painted.
+
+    `latent`: the whole image's, scaled, [1, C, h, w].  `painted`: bool [1, 1, h, w].
+    """
+
+    latent: Tensor
+    painted: Tensor
+
+    def beside(self, x: Tensor, known: Tensor) -> Tensor:
+        """`x` where it is painted, `known` where the image stays."""
+        return torch.where(self.painted.to(x.device), x, known.to(x))
+
+    def around(self, denoise: Denoise) -> Denoise:
+        """`denoise` for which the kept part is finished already.
+
+        So every sampler leads it along the noised original, by the noise that it began with or
+        draws itself.
+        """
+        return lambda x, sigma: self.beside(denoise(x, sigma), self.latent)
 
 
 class Run:
@@ -59,22 +83,29 @@ class Run:
         return Noise(batch.seeds, source=resolved.noise, offset=resolved.seed_offset)
 
     def from_noise(
-        self, batch: Batch, noise: Noise, sight: Sight = Sight()
+        self, batch: Batch, noise: Noise, sight: Sight = Sight(), kept: Kept | None = None
     ) -> Generator[Event, None, Tensor]:
-        """The scaled latents [B, C, h, w] that the sampler makes of noise alone."""
+        """The scaled latents [B, C, h, w] that the sampler makes of noise alone, but for `kept`."""
         start = self._start(batch, noise)
         x = schedule.start_from_noise(self._studio.resolved.sampler, self.levels, start)
-        return (yield from self._sample(batch, x, self.levels, noise, sight))
+        if kept is not None:
+            x = kept.beside(x, kept.latent + float(self.levels[0]) * start)
+        return (yield from self._sample(batch, x, self.levels, noise, sight, kept))
 
     def from_latent(
-        self, batch: Batch, noise: Noise, latent: Tensor, sight: Sight = Sight()
+        self,
+        batch: Batch,
+        noise: Noise,
+        latent: Tensor,
+        sight: Sight = Sight(),
+        kept: Kept | None = None,
     ) -> Generator[Event, None, Tensor]:
         """Those that it makes of `latent` [B or 1, C, h, w], noised as far as the steps reach."""
         start = self._start(batch, noise)
         x, levels = schedule.start_from_image(
             self._studio.resolved.sampler, self.levels, self.size.runs, latent, start
         )
-        return (yield from self._sample(batch, x, levels, noise, sight))
+        return (yield from self._sample(batch, x, levels, noise, sight, kept))
 
     def _start(self, batch: Batch, noise: Noise) -> Tensor:
         """Unit noise to begin with."""
@@ -87,14 +118,21 @@ class Run:
         return start
 
     def _sample(
-        self, batch: Batch, x: Tensor, levels: Tensor, noise: Noise, sight: Sight
+        self,
+        batch: Batch,
+        x: Tensor,
+        levels: Tensor,
+        noise: Noise,
+        sight: Sight,
+        kept: Kept | None,
     ) -> Generator[Event, None, Tensor]:
         """Run the sampler from x [B, C, h, w] at `levels[0]`; the scaled latents, on the CPU."""
         studio, resolved = self._studio, self._studio.resolved
+        denoise = studio.denoise(
+            self._conditions, self._interval, beside=sight.beside, label=sight.label
+        )
         steps = SAMPLERS[resolved.sampler](
-            studio.denoise(
-                self._conditions, self._interval, beside=sight.beside, label=sight.label
-            ),
+            denoise if kept is None else kept.around(denoise),
             x.to(studio.plan.device),
             levels,
             noise=noise.steps(resolved.sampler, x.shape[1:], scale=resolved.noise_scale),
