@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
 from darkroom.contracts import (
     Enlarger,
     Event,
+    Fill,
     ImageDone,
     NoiseSource,
     Precision,
     Prediction,
     PromptSyntax,
     Recipe,
+    Region,
     Request,
+    Sides,
     Tiling,
 )
 from darkroom.errors import DarkroomError
@@ -97,6 +100,29 @@ class Wishes(TypedDict, total=False):
     watermark: bool
 
 
+class InpaintWishes(Wishes, total=False):
+    """What may be said about inpainting besides.  Pixels are those of the image.
+
+    `strength`: how much may change under the mask, 0 … 1, all of it where it is not said.
+    `mask_invert`: paint where the mask is black.  `mask_grow`, 0 … 256: pixels by which the painted
+    part grows; `mask_blur`, 0 … 256: pixels over which its edge is softened.  `fill`: what stands
+    there before, which matters below strength 1: the `original`, `noise`, or nothing (`blank`).
+
+    `region`: what the model sees, the `whole` image or its `masked` part, enlarged to the size
+    that it was made for, with `region_padding` pixels around, 0 … 4096.  `extend`: pixels by which
+    the image continues at the left, the top, the right and the bottom, 0 … 4096 each.
+    """
+
+    strength: float
+    mask_invert: bool
+    mask_grow: int
+    mask_blur: int
+    fill: Fill
+    region: Region
+    region_padding: int
+    extend: Sides
+
+
 def load(
     model: str | os.PathLike[str] = "mini",
     *,
@@ -157,21 +183,58 @@ class Model:
         prompt: str = "",
         *,
         strength: float | None = None,
+        image_guidance: float | None = None,
         styles: Sequence[str] = (),
         previews: bool = False,
         **wishes: Unpack[Wishes],
     ) -> "Generation":
         """Images that start from `image`: a file, the bytes of one, a Pillow image, or one of ours.
 
-        `strength`: 0 keeps the image, 1 keeps next to nothing of it.  `styles`, `previews`, and
-        what may stand in `prompt`: as for `txt2img`.  Wishes: see `Wishes`.
+        `strength`: 0 keeps the image, 1 keeps next to nothing of it.  `image_guidance`: how closely
+        a model that follows instructions (InstructPix2Pix) keeps to it, usually 1.5.  `styles`,
+        `previews`, and what may stand in `prompt`: as for `txt2img`.  Wishes: see `Wishes`.
 
         Raises:
             ImageError: the image is none, or cannot be read.
             RequestError: a wish that cannot be meant.
         """
         request = self._request(
-            task="img2img", prompt=prompt, image=_encoded(image), strength=strength, **wishes
+            task="img2img",
+            prompt=prompt,
+            image=_encoded(image),
+            strength=strength,
+            image_guidance=image_guidance,
+            **wishes,
+        )
+        return self._make(chosen(styled(request, styles)), previews=previews)
+
+    def inpaint(
+        self,
+        image: "Source",
+        mask: "Source | None",
+        prompt: str = "",
+        *,
+        styles: Sequence[str] = (),
+        previews: bool = False,
+        **wishes: Unpack[InpaintWishes],
+    ) -> "Generation":
+        """`image` with something else where `mask` is white; elsewhere every pixel is as it was.
+
+        `mask`: another picture; where it is None, transparent parts of `image` are painted.  The
+        result has the size of the image.  `styles`, `previews`, and what may stand in `prompt`: as
+        for `txt2img`.  Wishes: see `InpaintWishes` and `Wishes`; `width` and `height` are those at
+        which the model paints.
+
+        Raises:
+            ImageError: image or mask is none, or cannot be read.
+            RequestError: a wish that cannot be meant, or a mask that paints nothing.
+        """
+        request = self._request(
+            task="inpaint",
+            prompt=prompt,
+            image=_encoded(image),
+            mask=None if mask is None else _encoded(mask),
+            **wishes,
         )
         return self._make(chosen(styled(request, styles)), previews=previews)
 

@@ -12,7 +12,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from darkroom.cli import doctor, evaluate, failure, generate, inspect, models, replay, tokens, train
+from darkroom.cli import (
+    doctor,
+    evaluate,
+    failure,
+    generate,
+    inpaint,
+    inspect,
+    models,
+    replay,
+    tokens,
+    train,
+)
 from darkroom.cli.flags import NO_VALUE
 
 
@@ -59,6 +70,7 @@ app = typer.Typer(
 )
 app.command()(generate.txt2img)
 app.command()(generate.img2img)
+app.command()(inpaint.inpaint)
 app.command()(inspect.inspect)
 app.command()(replay.replay)
 app.command()(tokens.tokens)

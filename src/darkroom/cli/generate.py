@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from darkroom.cli.flags import IMAGE, Flags, takes_flags
+from darkroom.cli.flags import IMAGE, SAMPLING, Flags, takes_flags
 
 
 @takes_flags
@@ -23,7 +23,7 @@ def txt2img(
     """
     from darkroom.cli import saving, wishes
 
-    saving.carry_out(wishes.requests(flags, prompt=prompt, tell=_teller(flags)), flags)
+    saving.carry_out(wishes.requests(flags, prompt=prompt, tell=teller(flags)), flags)
 
 
 @takes_flags
@@ -37,6 +37,16 @@ def img2img(
         typer.Option(
             help="How much may change: 0 nothing, 1 everything. Default: 0.75.",
             rich_help_panel=IMAGE,
+            metavar="X",
+            show_default=False,
+        ),
+    ] = None,
+    image_guidance: Annotated[
+        float | None,
+        typer.Option(
+            help="How closely a model that follows instructions (InstructPix2Pix) keeps to the "
+            "image. Default: 1.5.",
+            rich_help_panel=SAMPLING,
             metavar="X",
             show_default=False,
         ),
@@ -55,12 +65,13 @@ def img2img(
         task="img2img",
         prompt=prompt,
         image=image,
-        tell=_teller(flags),
+        tell=teller(flags),
         strength=strength,
+        image_guidance=image_guidance,
     )
     saving.carry_out(wanted, flags)
 
 
-def _teller(flags: Flags) -> Callable[[str], None]:
+def teller(flags: Flags) -> Callable[[str], None]:
     """How remarks reach the user before any progress is shown."""
     return lambda line: None if flags.quiet else typer.echo(line, err=True)

@@ -156,8 +156,10 @@ def _recipe(studio: Studio, batch: Batch, place: int) -> Recipe:
         mask_blur=None if painting is None else painting.blur,
         fill=None if painting is None else painting.fill,
         region=None if painting is None else painting.region,
-        region_padding=request.region_padding,
-        extend=None if painting is None else painting.extend,
+        region_padding=(
+            painting.padding if painting is not None and painting.region == "masked" else None
+        ),
+        extend=painting.extend if painting is not None and any(painting.extend) else None,
         depth_sha256=_sha256(request.depth),
         noise_level=resolved.noise_level,
         images_sha256=tuple(hashlib.sha256(image).hexdigest() for image in request.images),
