@@ -1,0 +1,58 @@
+"""A picture that is too large for a network, in overlapping tiles without a seam.
+
+Every tile counts in the result by a smooth window, and at each place those of all tiles add up to
+1, as in MultiDiffusion (Bar-Tal et al. 2302.08113, eq. 5).  Averaged in every step of a sampler,
+neighbours come to agree on what they share.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from darkroom.tiles import Tiles
+
+
+def in_tiles(
+    evaluate: Callable[[Tensor], Tensor], x: Tensor, tiles: Tiles, *, factor: int = 1
+) -> Tensor:
+    """`evaluate(x)` of x [B, C, h, w], put together from tiles: [B, C', f·h, f·w].
+
+    `factor` f: how much larger than a tile the result for it is.  It may lie on another device
+    than x; of several tiles it is float32.
+    """
+    if tiles.count == 1:
+        return evaluate(x)
+    rows = windows([factor * top for top in tiles.tops], factor * tiles.height)
+    columns = windows([factor * left for left in tiles.lefts], factor * tiles.width)
+    out = None
+    for top, row in zip(tiles.tops, rows, strict=True):
+        for left, column in zip(tiles.lefts, columns, strict=True):
+            part = evaluate(x[..., top : top + tiles.height, left : left + tiles.width]).float()
+            if out is None:
+                out = part.new_zeros(*part.shape[:2], *(factor * side for side in x.shape[2:]))
+            place = out[..., factor * top :, factor * left :]
+            place = place[..., : part.shape[2], : part.shape[3]]
+            place += part * row.to(part)[:, None] * column.to(part)
+    assert out is not None  # every picture has a tile
+    return out
+
+
+def windows(starts: Sequence[int], side: int) -> Tensor:
+    """How much each place of each tile along one side counts: float64 [tiles, side], above 0.
+
+    It rises and falls like a squared sine over what a tile shares with a neighbour, and does not
+    fall towards the picture's own edges.
+    """
+    places = torch.arange(side, dtype=torch.float64) + 0.5
+    shares = torch.ones(len(starts), side, dtype=torch.float64)
+    for index in range(1, len(starts)):
+        shared = starts[index - 1] + side - starts[index]
+        rise = (places / shared).clamp(max=1).mul(math.pi / 2).sin() ** 2
+        shares[index] *= rise
+        shares[index - 1] *= rise.flip(0)
+    total = torch.zeros(starts[-1] + side, dtype=torch.float64)
+    for share, start in zip(shares, starts, strict=True):
+        total[start : start + side] += share
+    return shares / torch.stack([total[start : start + side] for start in starts])
