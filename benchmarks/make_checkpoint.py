@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from darkroom.checkpoints.layouts import Row, sd1_rows
+from darkroom.checkpoints.layouts import Sizes, model_rows
+from darkroom.checkpoints.rows import Row
 from darkroom.contracts import AutoencoderConfig, TextEncoderConfig, UNetConfig
 
 TEXT_ENCODER = TextEncoderConfig(
@@ -44,7 +45,8 @@ AUTOENCODER = AutoencoderConfig(
 
 def make_checkpoint(path: Path, *, seed: int = 0) -> None:
     """A new safetensors file at `path`, in fp16 as the pruned files are published."""
-    rows = sd1_rows(TEXT_ENCODER, UNET, AUTOENCODER)
+    sizes = Sizes(text_encoder=TEXT_ENCODER, unet=UNET, autoencoder=AUTOENCODER)
+    rows = model_rows(sizes)
     header: dict[str, object] = {}
     position = 0
     for row in rows:

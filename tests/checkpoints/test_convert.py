@@ -19,7 +19,9 @@ from darkroom.checkpoints import catalog, diffusers_files, layouts
 from darkroom.checkpoints.convert import Averages, convert
 from darkroom.checkpoints.detect import detect
 from darkroom.checkpoints.header import read_header
+from darkroom.checkpoints.layouts import Sizes
 from darkroom.checkpoints.load import DTYPES, Networks, Unfilled, load, save_published
+from darkroom.checkpoints.rows import PART, Network
 from darkroom.contracts import ModelSpec, Precision
 from darkroom.errors import DarkroomError, ModelError, OutputError, RequestError
 from darkroom.models.autoencoder import Autoencoder
@@ -126,14 +128,14 @@ def test_names_shapes_and_settings_are_those_of_diffusers(
     )
     files: dict[str, Any] = diffusers_files.settings(spec, linear=False)
     with torch.device("meta"), Unfilled():
-        theirs: dict[layouts.Network, Any] = {
+        theirs: dict[Network, Any] = {
             "text_encoder": CLIPTextModel(CLIPTextConfig(**files["text_encoder/config.json"])),
             "unet": UNet2DConditionModel.from_config(files["unet/config.json"]),
             "autoencoder": AutoencoderKL.from_config(files["vae/config.json"]),
         }
-    rows = layouts.sd1_rows(text, unet, autoencoder)
+    rows = layouts.model_rows(Sizes(text_encoder=text, unet=unet, autoencoder=autoencoder))
     for network, module in theirs.items():
-        prefix = "text_encoder/text_model." if network == "text_encoder" else layouts.PART[network]
+        prefix = "text_encoder/text_model." if network == "text_encoder" else PART[network]
         expected = {
             prefix + name.removeprefix("text_model."): tuple(tensor.shape)
             for name, tensor in module.state_dict().items()

@@ -14,6 +14,8 @@ import pytest
 from darkroom.checkpoints import layouts
 from darkroom.checkpoints.detect import detect
 from darkroom.checkpoints.header import Header, TensorInfo
+from darkroom.checkpoints.layouts import Sizes
+from darkroom.checkpoints.rows import Row
 from darkroom.checkpoints.tensors import contiguous
 from darkroom.contracts import AutoencoderConfig, ModelDefaults, TextEncoderConfig, UNetConfig
 from darkroom.errors import ModelError
@@ -50,7 +52,7 @@ def tensor(*shape: int, dtype: str = "F32") -> TensorInfo:
 
 def small(**metadata: str) -> Header:
     """A whole Stable Diffusion 1 of small size."""
-    rows = layouts.sd1_rows(TEXT, UNET, AUTOENCODER)
+    rows = layouts.model_rows(Sizes(text_encoder=TEXT, unet=UNET, autoencoder=AUTOENCODER))
     tensors = {row.published: tensor(*row.published_shape) for row in rows}
     return Header(container="safetensors", tensors=tensors, metadata=metadata)
 
@@ -114,11 +116,6 @@ FOREIGN = {
     "a Qwen-Image model": ["transformer_blocks.0.img_mod.1.weight"],
     "a Wan model": ["head.modulation", "patch_embedding.weight"],
     "a Zero123 model": [f"{P}input_blocks.0.0.weight", "cc_projection.weight"],
-    "a Stable unCLIP model": [
-        f"{P}input_blocks.0.0.weight",
-        "embedder.model.ln_final.weight",
-        "cond_stage_model.model.ln_final.weight",
-    ],
     "an autoencoder": ["encoder.conv_in.weight", "decoder.conv_in.weight", "quant_conv.weight"],
     "a U-Net alone": [f"{P}input_blocks.0.0.weight", f"{P}out.2.weight"],
     "a text encoder alone": ["text_model.embeddings.token_embedding.weight"],
@@ -149,7 +146,7 @@ INVERSIONS = ("emb_params", "string_to_param.*", "clip_l", "<cat-toy>")
 @pytest.mark.parametrize(("family", "names"), FOREIGN.items())
 def test_other_families_are_refused_by_name(family: str, names: list[str]) -> None:
     message = refusal(named(*names))
-    assert f" is {family}" in message and "not supported" in message
+    assert f" is {family}" in message and "which Darkroom cannot run yet" in message
 
 
 @pytest.mark.parametrize(
@@ -164,26 +161,70 @@ def test_additions_are_refused_by_name(family: str, name: str) -> None:
     assert f" is {family} (an addition to a model" in refusal(named(name))
 
 
-@pytest.mark.parametrize(
-    ("name", "family"),
-    [
-        ("sd2", "a Stable Diffusion 2 model"),
-        ("sd2-inpainting", "a Stable Diffusion 2 inpainting model"),
-        ("sd2-depth", "a Stable Diffusion 2 depth model"),
-        ("x4", "a Stable Diffusion x4 upscaler"),
-    ],
-)
-def test_published_headers_of_others_are_refused_by_name(name: str, family: str) -> None:
-    assert f" is {family}, which is not supported yet." in refusal(published(name))
+PUBLISHED: dict[str, tuple[str, str, int, int, int]] = {
+    # family, task, parameters that are used, pixels a side, noise levels
+    "sd1": ("sd1", "txt2img", 1_066_235_307, 512, 0),
+    "sd2": ("sd2", "txt2img", 1_289_952_427, 512, 0),
+    "sd2-inpainting": ("sd2", "inpaint", 1_289_966_827, 512, 0),
+    "sd2-depth": ("sd2", "depth2img", 1_411_151_596, 512, 0),
+    "x4": ("sd2", "upscale", 869_111_787, 512, 351),
+}
 
 
-@pytest.mark.parametrize(
-    ("channels", "family"),
-    [(9, "a Stable Diffusion 1 inpainting model"), (8, "an InstructPix2Pix model")],
-)
-def test_relatives_with_more_channels_are_refused_by_name(channels: int, family: str) -> None:
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_headers_are_known_and_whole(name: str) -> None:
+    family, task, parameters, side, levels = PUBLISHED[name]
+    # Which prediction a plain Stable Diffusion 2 has no header tells.
+    spec = detect(published(name), Path("a"), prediction="eps" if name == "sd2" else None)
+    assert (spec.family, spec.task) == (family, task)
+    assert (spec.native_width, spec.native_height) == (side, side)
+    assert spec.noise_levels == (levels or None)
+    assert spec.prediction == ("v" if name == "x4" else "eps")
+    assert spec.parameters == parameters
+
+
+def test_published_sizes_of_the_second_family() -> None:
+    spec = detect(published("sd2-depth"), Path("a"))
+    assert (spec.text_encoder.layers, spec.text_encoder.heads) == (23, 16)
+    assert (spec.text_encoder.activation, spec.text_encoder.tokens) == ("gelu", "openclip")
+    assert spec.unet.heads == (5, 10, 20, 20)
+    assert (spec.betas, spec.latent_scale) == ((0.00085, 0.012), 0.18215)
+    assert spec.depth is not None
+    assert spec.depth.stages == ((3, 256), (4, 512), (9, 1024))
+    assert (spec.depth.layers, spec.depth.heads, spec.depth.taps) == (12, 12, (8, 11))
+    assert (spec.depth.stem, spec.depth.grid, spec.depth.head) == (64, 24, (128, 32))
+
+
+def test_the_published_upscaler_is_of_other_numbers() -> None:
+    spec = detect(published("x4"), Path("a"))
+    assert (spec.unet.classes, spec.unet.vector_width) == (1000, None)
+    assert (spec.unet.heads, spec.autoencoder.factor) == ((8, 8, 8, 8), 4)
+    assert spec.unet.self_attention == (True, False, False, True)
+    assert (spec.betas, spec.latent_scale) == ((0.0001, 0.02), 0.08333)
+
+
+@pytest.mark.parametrize(("channels", "task"), [(9, "inpaint"), (8, "pix2pix")])
+def test_more_channels_mean_another_task(channels: int, task: str) -> None:
     first = {f"{P}input_blocks.0.0.weight": tensor(320, channels, 3, 3)}
-    assert f" is {family}" in refusal(changed(published("sd1"), first))
+    spec = detect(changed(published("sd1"), first), Path("a"))
+    assert (spec.family, spec.task, spec.prediction) == ("sd1", task, "eps")
+
+
+@pytest.mark.parametrize("channels", [3, 6, 7, 10])
+def test_channels_of_no_task_are_refused(channels: int) -> None:
+    first = {f"{P}input_blocks.0.0.weight": tensor(320, channels, 3, 3)}
+    assert f"takes {channels} channels" in refusal(changed(published("sd1"), first))
+
+
+def test_a_header_alone_does_not_tell_the_prediction_of_the_second_family() -> None:
+    assert "nothing in it tells whether it predicts eps or v" in refusal(published("sd2"))
+
+
+def test_a_depth_model_may_come_without_its_depth_network() -> None:
+    whole = published("sd2-depth")
+    stripped = {name: None for name in whole.tensors if name.startswith("depth_model.")}
+    spec = detect(changed(whole, stripped), Path("a"))
+    assert (spec.task, spec.depth) == ("depth2img", None)
 
 
 def test_an_unknown_file_is_never_guessed_to_be_v1() -> None:
@@ -197,18 +238,18 @@ def test_a_whole_model_with_a_control_inside_is_a_control() -> None:
     assert "a ControlNet" in refusal(with_control)
 
 
-def every_row() -> Iterable[layouts.Row]:
-    return layouts.sd1_rows(TEXT, UNET, AUTOENCODER)
+def every_row() -> Iterable[Row]:
+    return layouts.model_rows(Sizes(text_encoder=TEXT, unet=UNET, autoencoder=AUTOENCODER))
 
 
 @pytest.mark.parametrize("row", every_row(), ids=lambda row: row.published)
-def test_a_broken_key_is_named(row: layouts.Row) -> None:
+def test_a_broken_key_is_named(row: Row) -> None:
     """Every key, taken away and then misshapen: broken, and a key of that name is shown."""
     name = row.published
     missing = refusal(changed(small(), {name: None}))
     wrong = refusal(changed(small(), {name: tensor(*row.published_shape, 1, 3)}))
     for message in (missing, wrong):
-        assert "is a Stable Diffusion 1 model, but broken: " in message or "alone" in message
+        assert "is a Stable Diffusion model, but broken: " in message or "alone" in message
     assert f"{name} is missing." in missing or "alone" in missing
     assert f"{name} has the" in wrong
 
@@ -225,7 +266,7 @@ def test_parts_that_do_not_fit_together_are_refused() -> None:
         ("text of width", dataclasses.replace(UNET, context_width=64)),
         ("channels", dataclasses.replace(UNET, in_channels=5, out_channels=5)),
     ):
-        rows = layouts.sd1_rows(TEXT, config, AUTOENCODER)
+        rows = layouts.model_rows(Sizes(text_encoder=TEXT, unet=config, autoencoder=AUTOENCODER))
         tensors = {row.published: tensor(*row.published_shape) for row in rows}
         assert name in refusal(Header(container="ckpt", tensors=tensors, metadata={}))
 
@@ -257,7 +298,7 @@ def test_the_oldest_files_lack_a_part_of_the_names() -> None:
 
 
 def test_matrices_stand_for_convolutions_in_the_autoencoder() -> None:
-    rows = layouts.sd1_rows(TEXT, UNET, AUTOENCODER)
+    rows = layouts.model_rows(Sizes(text_encoder=TEXT, unet=UNET, autoencoder=AUTOENCODER))
     flat = {row.published: tensor(*row.shape) for row in rows if row.network == "autoencoder"}
     assert detect(changed(small(), flat), Path("a")) == detect(small(), Path("a"))
 
@@ -279,7 +320,13 @@ def test_attention_may_bear_the_names_that_converters_left() -> None:
 
 def test_heads_follow_the_projection() -> None:
     """A linear proj_in means heads of width 64, as in the models that brought it."""
-    rows = layouts.sd1_rows(TEXT, dataclasses.replace(UNET, widths=(64, 128)), AUTOENCODER)
+    rows = layouts.model_rows(
+        Sizes(
+            text_encoder=TEXT,
+            unet=dataclasses.replace(UNET, widths=(64, 128)),
+            autoencoder=AUTOENCODER,
+        )
+    )
     tensors = {
         row.published: tensor(*(row.shape if row.network == "unet" else row.published_shape))
         for row in rows

@@ -14,7 +14,9 @@ from torch import nn
 from darkroom.checkpoints import layouts
 from darkroom.checkpoints.detect import detect
 from darkroom.checkpoints.header import Header, TensorInfo
+from darkroom.checkpoints.layouts import Sizes
 from darkroom.checkpoints.load import Unfilled
+from darkroom.checkpoints.rows import Row
 from darkroom.checkpoints.tensors import contiguous
 from darkroom.contracts import AutoencoderConfig, TextEncoderConfig, UNetConfig
 from darkroom.models.autoencoder import Autoencoder
@@ -69,9 +71,7 @@ def networks(
         }
 
 
-def assert_rows_are_the_networks(
-    rows: tuple[layouts.Row, ...], modules: dict[str, nn.Module]
-) -> None:
+def assert_rows_are_the_networks(rows: tuple[Row, ...], modules: dict[str, nn.Module]) -> None:
     for name, module in modules.items():
         ours = {key: tuple(value.shape) for key, value in module.state_dict().items()}
         mapped = {row.ours: row.shape for row in rows if row.network == name}
@@ -80,7 +80,7 @@ def assert_rows_are_the_networks(
 
 def test_the_published_header_maps_one_to_one() -> None:
     header = published("sd1")
-    rows = layouts.sd1_rows(TEXT, UNET, AUTOENCODER)
+    rows = layouts.model_rows(Sizes(text_encoder=TEXT, unet=UNET, autoencoder=AUTOENCODER))
     shapes = {row.published: row.published_shape for row in rows}
     assert len(shapes) == len(rows) == len({(row.network, row.ours) for row in rows}) == 1130
     left = header.tensors.keys() - shapes.keys()
@@ -146,7 +146,7 @@ def test_small_ones_map_as_the_real_one_does(data: st.DataObject) -> None:
         blocks=data.draw(sizes),
         norm_groups=data.draw(st.sampled_from([16, 32])),
     )
-    rows = layouts.sd1_rows(text, unet, autoencoder)
+    rows = layouts.model_rows(Sizes(text_encoder=text, unet=unet, autoencoder=autoencoder))
     assert_rows_are_the_networks(rows, networks(text, unet, autoencoder))
 
     from darkroom.checkpoints.detect import hidden_sizes
@@ -161,7 +161,7 @@ def test_small_ones_map_as_the_real_one_does(data: st.DataObject) -> None:
                 row.shape if flat and row.network == "autoencoder" else row.published_shape
             ]
         },
-        metadata=hidden_sizes(text, unet, autoencoder),
+        metadata=hidden_sizes(Sizes(text_encoder=text, unet=unet, autoencoder=autoencoder)),
     )
     spec = detect(header, Path("small.safetensors"))
     assert (spec.text_encoder, spec.autoencoder) == (text, autoencoder)
@@ -171,18 +171,20 @@ def test_small_ones_map_as_the_real_one_does(data: st.DataObject) -> None:
 def test_names_of_moving_averages_lose_their_dots() -> None:
     name = "model.diffusion_model.input_blocks.0.0.weight"
     assert layouts.ema_name(name) == "model_ema.diffusion_modelinput_blocks00weight"
-    rows = layouts.sd1_rows(TEXT, UNET, AUTOENCODER)
+    rows = layouts.model_rows(Sizes(text_encoder=TEXT, unet=UNET, autoencoder=AUTOENCODER))
     averages = {layouts.ema_name(row.published) for row in rows if row.network == "unet"}
     assert len(averages) == sum(row.network == "unet" for row in rows)
 
 
 def test_a_row_takes_a_convolution_or_a_matrix_and_nothing_else() -> None:
-    rows = layouts.sd1_rows(TEXT, UNET, AUTOENCODER)
+    rows = layouts.model_rows(Sizes(text_encoder=TEXT, unet=UNET, autoencoder=AUTOENCODER))
     by_name = {row.published: row for row in rows}
     query = by_name["first_stage_model.encoder.mid.attn_1.q.weight"]
-    assert query.fits((512, 512, 1, 1)) and query.fits((512, 512))
-    assert not query.fits((512, 512, 1)) and not query.fits((512 * 512,))
+    assert query.fits((512, 512, 1, 1), "published") and query.fits((512, 512), "diffusers")
+    assert query.fits((512, 512), "published")
+    assert not query.fits((512, 512, 1), "published")
+    assert not query.fits((512 * 512,), "published")
     skip = by_name["model.diffusion_model.input_blocks.4.0.skip_connection.weight"]
-    assert skip.fits((640, 320, 1, 1)) and not skip.fits((640, 320))
+    assert skip.fits((640, 320, 1, 1), "published") and not skip.fits((640, 320), "published")
     with pytest.raises(dataclasses.FrozenInstanceError):
         query.ours = "x"  # type: ignore[misc]

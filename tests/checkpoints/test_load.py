@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from darkroom.checkpoints import layouts
 from darkroom.checkpoints.detect import detect
 from darkroom.checkpoints.header import Header, read_header
+from darkroom.checkpoints.layouts import Sizes
 from darkroom.checkpoints.load import DTYPES, Networks, load, save_published
 from darkroom.checkpoints.weights import Weights
 from darkroom.contracts import ModelSpec, Precision
@@ -83,7 +84,7 @@ def test_saved_and_loaded_are_equal(saved: Path) -> None:
 
 
 def test_the_file_has_the_published_layout(saved: Path, published: dict[str, Tensor]) -> None:
-    rows = layouts.sd1_rows(TEXT, UNET, AUTOENCODER)
+    rows = layouts.model_rows(Sizes(text_encoder=TEXT, unet=UNET, autoencoder=AUTOENCODER))
     assert {name: tuple(t.shape) for name, t in published.items()} == {
         row.published: row.published_shape for row in rows
     }

@@ -9,20 +9,12 @@ from diffusers.loaders.single_file_utils import (
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from darkroom.checkpoints import layouts
-from darkroom.checkpoints.load import Networks
+from darkroom.checkpoints.load import Networks, published_state
 
 
 def published(networks: Networks) -> dict[str, Tensor]:
     """All weights under the names, and in the shapes, of published files."""
-    parts = ("text_encoder", "unet", "autoencoder")
-    states = {name: getattr(networks, name).state_dict() for name in parts}
-    rows = layouts.sd1_rows(
-        networks.text_encoder.config, networks.unet.config, networks.autoencoder.config
-    )
-    return {
-        row.published: states[row.network][row.ours].reshape(row.published_shape) for row in rows
-    }
+    return published_state(networks)
 
 
 def unet(networks: Networks) -> UNet2DConditionModel:

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from darkroom.checkpoints import diffusers_files, layouts
-from darkroom.checkpoints.detect import LATENT_SCALE, NATIVE_LATENTS, detect, hidden_sizes
+from darkroom.checkpoints.detect import detect, hidden_sizes, usual_of
 from darkroom.checkpoints.header import read_header
-from darkroom.checkpoints.layouts import Network
-from darkroom.checkpoints.load import DTYPES, checked
+from darkroom.checkpoints.layouts import Sizes
+from darkroom.checkpoints.load import DTYPES, checked, piece_of
+from darkroom.checkpoints.rows import PART, Network, Row
 from darkroom.checkpoints.tensors import Header, Layout, TensorInfo, size_text
 from darkroom.checkpoints.weights import DTYPES as STORED
 from darkroom.checkpoints.weights import Weights
@@ -27,23 +29,25 @@ _FILES: dict[Network, str] = {
     "text_encoder": "text_encoder/model.safetensors",
     "unet": "unet/diffusion_pytorch_model.safetensors",
     "autoencoder": "vae/diffusion_pytorch_model.safetensors",
+    "depth": "depth_estimator/model.safetensors",
+    "image_encoder": "image_encoder/model.safetensors",
+    "statistics": "image_normalizer/diffusion_pytorch_model.safetensors",
 }
 _PREDICTION = "modelspec.prediction_type"
 # Metadata that are written anew.
-_RETOLD = frozenset(
-    {
-        "format",
-        "ztsnr",
-        _PREDICTION,
-        "diffusers.prediction_type",
-        "darkroom.autoencoder.norm_groups",
-        "darkroom.latent_scale",
-        "darkroom.latent_size",
-        "darkroom.text_encoder.activation",
-        "darkroom.text_encoder.heads",
-        "darkroom.unet.heads",
-        "darkroom.unet.norm_groups",
-    }
+_RETOLD = frozenset({"format", "ztsnr", _PREDICTION, "diffusers.prediction_type"})
+_RETOLD_PARTS = tuple(
+    f"darkroom.{name}"
+    for name in (
+        "autoencoder.",
+        "beta_",
+        "depth.",
+        "image_encoder.",
+        "latent_",
+        "noise_levels",
+        "text_encoder.",
+        "unet.",
+    )
 )
 _PICKLES = frozenset({".ckpt", ".pt", ".pth", ".bin"})
 
@@ -57,13 +61,24 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class _Piece:
-    """A tensor on its way: from its place in the source to its entry in the target."""
+class _Source:
+    """A tensor that a row is in; no info: the file lacks it, and the row knows what it means."""
 
+    row: Row
+    info: TensorInfo | None
     name: str
-    network: Network
-    info: TensorInfo
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A tensor on its way: from its places in the source, three where it is put together."""
+
+    sources: tuple[_Source, ...]
     entry: Entry
+
+    @property
+    def network(self) -> Network:
+        return self.sources[0].row.network
 
 
 def convert(
@@ -98,7 +113,7 @@ def convert(
         )
     pieces = _pieces(header, spec, layout, precision, averages)
     _check_space(target, sum(piece.entry.stored_bytes for piece in pieces))
-    linear = any(_is_projection(piece) and len(piece.info.shape) == 2 for piece in pieces)
+    linear = any(_is_projection(piece) and len(piece.entry.shape) == 2 for piece in pieces)
     metadata = _metadata(header, spec, linear=linear)
     if layout == "published":
         return _write_file(header, pieces, target, metadata)
@@ -125,29 +140,37 @@ def _pieces(
 ) -> list[_Piece]:
     """Every tensor of the target, in the order of the layout's table."""
     source = spec.path.name
-    sizes = spec.text_encoder, spec.unet, spec.autoencoder
-    rows = layouts.sd1_rows(*sizes, names=header.tensors)
-    places = layouts.match(
-        rows, header.tensors, source, layout=header.layout, ema=averages == "use"
-    )
-    pieces = []
+    sizes = Sizes.of(spec)
+    places = layouts.match_model(sizes, header, source, ema=averages == "use")
+    rows = layouts.model_rows(sizes, names=header.tensors)
+    pieces: dict[str, _Piece] = {}
     # The target's names are today's, whatever the age of the source's.
-    for row, written in zip(rows, layouts.sd1_rows(*sizes), strict=True):
-        info = places[row]
-        dtype = STORED[info.dtype] if precision is None else DTYPES[precision]
-        entry = Entry(written.name(layout), dtype, row.written(layout, info.shape))
-        pieces.append(_Piece(row.name(header.layout), row.network, info, entry))
-        if averages == "keep" and row.network == "unet":
-            name = layouts.ema_name(row.published)
-            average = header.tensors.get(name)
-            if average is None or average.shape != info.shape:
-                raise layouts.broken(source, f"{name} is missing or misshapen")
-            pieces.append(_Piece(name, row.network, average, replace(entry, name=name)))
-    return pieces
+    for row, today in zip(rows, layouts.model_rows(sizes), strict=True):
+        info = places.get(row)
+        name = today.name(layout)
+        if name in pieces:  # Keys and values beside the queries.
+            sources = (*pieces[name].sources, _Source(row, info, row.name(header.layout)))
+            pieces[name] = replace(pieces[name], sources=sources)
+            continue
+        if precision is not None or info is None:
+            dtype = DTYPES[precision or "fp32"]
+        else:
+            dtype = STORED[info.dtype]
+        shape = row.written(layout, row.stored(layout) if info is None else info.shape)
+        entry = Entry(name, dtype, shape)
+        pieces[name] = _Piece((_Source(row, info, row.name(header.layout)),), entry)
+        if averages == "keep" and row.network == "unet" and info is not None:
+            average = layouts.ema_name(row.published)
+            kept = header.tensors.get(average)
+            if kept is None or kept.shape != info.shape:
+                raise layouts.broken(source, f"{average} is missing or misshapen")
+            entry = replace(entry, name=average)
+            pieces[average] = _Piece((_Source(row, kept, average),), entry)
+    return list(pieces.values())
 
 
 def _is_projection(piece: _Piece) -> bool:
-    return piece.network == "unet" and piece.name.endswith(".proj_in.weight")
+    return piece.network == "unet" and piece.entry.name.endswith(".proj_in.weight")
 
 
 def _metadata(header: Header, spec: ModelSpec, *, linear: bool) -> dict[str, str]:
@@ -155,19 +178,24 @@ def _metadata(header: Header, spec: ModelSpec, *, linear: bool) -> dict[str, str
 
     Hashes are left out: they are those of another file.
     """
-    said = hidden_sizes(spec.text_encoder, spec.unet, spec.autoencoder, linear=linear)
+    said = hidden_sizes(Sizes.of(spec), linear=linear)
+    usual = usual_of(spec.family, spec.task, spec.prediction)
     if spec.prediction == "v" or _PREDICTION in header.metadata:
         said[_PREDICTION] = "v" if spec.prediction == "v" else "epsilon"
     if spec.zero_terminal_snr:
         said["ztsnr"] = "true"
-    if spec.latent_scale != LATENT_SCALE:
+    if spec.latent_scale != usual.latent_scale:
         said["darkroom.latent_scale"] = repr(spec.latent_scale)
-    if spec.native_width != NATIVE_LATENTS * spec.autoencoder.factor:
+    if spec.betas != usual.betas:
+        said["darkroom.beta_start"], said["darkroom.beta_end"] = map(repr, spec.betas)
+    if spec.noise_levels not in {None, usual.noise_levels}:
+        said["darkroom.noise_levels"] = str(spec.noise_levels)
+    if spec.native_width != usual.latents * spec.autoencoder.factor:
         said["modelspec.resolution"] = f"{spec.native_width}x{spec.native_height}"
     kept = {
         name: value
         for name, value in header.metadata.items()
-        if name not in _RETOLD and "hash" not in name
+        if name not in _RETOLD and not name.startswith(_RETOLD_PARTS) and "hash" not in name
     }
     return {**kept, **said}
 
@@ -184,10 +212,21 @@ def _check_space(target: Path, needed: int) -> None:
         )
 
 
-def _tensors(weights: Weights, pieces: Sequence[_Piece], source: str) -> Iterator[Tensor]:
+def _tensors(
+    header: Header, weights: Weights, pieces: Sequence[_Piece], layout: Layout, source: str
+) -> Iterator[Tensor]:
     for piece in pieces:
-        weight = checked(weights.stored(piece.info), piece.name, piece.entry.dtype, source)
-        yield weight.reshape(piece.entry.shape)
+        parts = []
+        for place in piece.sources:
+            if place.info is None:
+                parts.append(torch.full(place.row.piece, place.row.absent))
+                continue
+            stored = checked(weights.stored(place.info), place.name, piece.entry.dtype, source)
+            parts.append(piece_of(place.row, stored, header.layout))
+        whole = torch.cat(parts) if len(parts) > 1 else parts[0]
+        if layout == "diffusers" and piece.sources[0].row.turned:
+            whole = whole.T
+        yield whole.reshape(piece.entry.shape)
 
 
 def _write_file(
@@ -195,7 +234,7 @@ def _write_file(
 ) -> Iterator[Progress]:
     source = header.files[0].name
     total, done = sum(piece.entry.stored_bytes for piece in pieces), 0
-    tensors = _tensors(Weights(header, source), pieces, source)
+    tensors = _tensors(header, Weights(header, source), pieces, "published", source)
     entries = [piece.entry for piece in pieces]
     with whole_file(target, overwrite=False) as file:
         for written in write_safetensors(file, entries, tensors, metadata):
@@ -221,14 +260,16 @@ def _write_folder(
         (folder / "tokenizer/merges.txt").write_text(diffusers_files.merges_text(spec), "utf-8")
         for network, name in _FILES.items():
             parts = [piece for piece in pieces if piece.network == network]
-            prefix = layouts.PART[network]
+            if not parts:
+                continue
+            prefix = PART[network]
             entries = [
                 replace(piece.entry, name=piece.entry.name.removeprefix(prefix)) for piece in parts
             ]
             # What no settings of diffusers can say stands in the U-Net's file.
             said = metadata if network == "unet" else {}
             with (folder / name).open("wb") as file:
-                tensors = _tensors(weights, parts, source)
+                tensors = _tensors(header, weights, parts, "diffusers", source)
                 for written in write_safetensors(file, entries, tensors, said):
                     done += written
                     yield Progress(done=done, total=total)

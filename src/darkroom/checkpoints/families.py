@@ -8,11 +8,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from darkroom.checkpoints.layouts import AUTOENCODER, PART, UNET
+from darkroom.checkpoints.layouts import AUTOENCODER, OLD_TEXT, UNET
 from darkroom.checkpoints.tensors import Header, TensorInfo, shown
+from darkroom.checkpoints.towers import OPENCLIP
 from darkroom.errors import ModelError
 
-HINT = "Darkroom runs Stable Diffusion 1 checkpoints (1.1 to 1.5 and models made from them)."
+HINT = "Darkroom runs Stable Diffusion 1 and 2 checkpoints (1.1 to 2.1, and models made from them)."
 
 Tensors = Mapping[str, TensorInfo]
 
@@ -26,18 +27,17 @@ class Family:
 
 
 def refuse_other_families(header: Header, source: str) -> None:
-    """Raises ModelError unless the header has the outline of a Stable Diffusion 1 model.
+    """Raises ModelError unless the header has the outline of a Stable Diffusion 1 or 2.
 
     `source` is the file's name for the message.
     """
     tensors = header.tensors
     if header.container == "folder":
-        _refuse_relatives(header, source)
-        return
+        return  # Known by its list of parts.
     for family in FAMILIES:
         if family.recognise(tensors):
             raise _refusal(source, family.name)
-    if not _starting(UNET)(tensors) or not _starting("cond_stage_model.transformer.")(tensors):
+    if not _starting(UNET)(tensors) or not _starting(OLD_TEXT, OPENCLIP)(tensors):
         first = shown(next(iter(tensors)))
         raise ModelError(
             f"{source} is no model that Darkroom knows: its first tensor is called {first}.", HINT
@@ -58,26 +58,8 @@ def refuse_other_folders(index: Mapping[str, object], source: str) -> None:
         raise _refusal(source, f"a folder of diffusers ({kind})")
 
 
-def _refuse_relatives(header: Header, source: str) -> None:
-    """Of the folders with the right parts, those whose networks are not those of the first one."""
-    tensors = header.tensors
-    first = tensors.get(f"{PART['unet']}conv_in.weight")
-    projection = tensors.get(f"{PART['unet']}mid_block.attentions.0.proj_in.weight")
-    channels = first.shape[1] if first is not None and len(first.shape) == 4 else 4
-    said = header.metadata.get("darkroom.text_encoder.activation")
-    linear = projection is not None and len(projection.shape) == 2
-    second = linear and said != "quick_gelu"
-    kinds = {5: "depth model", 7: "x4 upscaler", 9: "inpainting model"}
-    if second:
-        raise _refusal(source, f"a Stable Diffusion 2 {kinds.get(channels, 'model')}")
-    if channels == 9:
-        raise _refusal(source, "a Stable Diffusion 1 inpainting model")
-    if channels == 8:
-        raise _refusal(source, "an InstructPix2Pix model")
-
-
 def _refusal(source: str, family: str) -> ModelError:
-    return ModelError(f"{source} is {family}, which is not supported yet.", HINT)
+    return ModelError(f"{source} is {family}, which Darkroom cannot run yet.", HINT)
 
 
 def _bare(name: str) -> str:
@@ -108,21 +90,9 @@ def _both(*conditions: Callable[[Tensors], bool]) -> Callable[[Tensors], bool]:
     return lambda tensors: all(condition(tensors) for condition in conditions)
 
 
-def _channels(count: int) -> Callable[[Tensors], bool]:
-    """The number of channels that an ldm U-Net takes in."""
-
-    def recognise(tensors: Tensors) -> bool:
-        info = tensors.get(f"{UNET}input_blocks.0.0.weight")
-        return info is not None and len(info.shape) == 4 and info.shape[1] == count
-
-    return recognise
-
-
 def _without(prefix: str) -> Callable[[Tensors], bool]:
     return lambda tensors: not _starting(prefix)(tensors)
 
-
-_OPENCLIP = _starting("cond_stage_model.model.")
 
 FAMILIES = (
     # Additions to models
@@ -181,14 +151,7 @@ FAMILIES = (
     ),
     Family("a Stable Diffusion XL refiner", _starting("conditioner.embedders.0.model.")),
     Family("a Stable Cascade model", _named("clip_txt_pooled_mapper.weight", "clf.1.weight")),
-    Family("a Stable Diffusion 2 depth model", _starting("depth_model.")),
-    Family("a Stable unCLIP model", _starting("embedder.")),
-    Family("a Stable Diffusion x4 upscaler", _starting("low_scale_model.")),
-    Family("a Stable Diffusion 2 inpainting model", _both(_OPENCLIP, _channels(9))),
-    Family("a Stable Diffusion 2 model", _OPENCLIP),
     Family("a Zero123 model", _starting("cc_projection.")),
-    Family("a Stable Diffusion 1 inpainting model", _channels(9)),
-    Family("an InstructPix2Pix model", _channels(8)),
     # Parts, and files of other programs
     Family(
         "a quantised model",
@@ -214,16 +177,13 @@ FAMILIES = (
         _matching(r"^(body\.0\.rdb1\.|RRDB_trunk\.|model\.1\.sub\.0\.|conv_body\.)"),
     ),
     Family(
-        "a shrunken Stable Diffusion 1 model (such as tiny-sd)",
+        "a shrunken Stable Diffusion model (such as tiny-sd)",
         _both(_starting(UNET), _without(f"{UNET}middle_block.1.")),
     ),
 )
 
 # Parts that only the folders of others list.
 _FOLDERS = (
-    ({"depth_estimator"}, "a Stable Diffusion 2 depth model"),
-    ({"low_res_scheduler"}, "a Stable Diffusion x4 upscaler"),
-    ({"image_normalizer"}, "a Stable unCLIP model"),
     ({"controlnet"}, "a model with a ControlNet"),
     ({"unet", "text_encoder", "text_encoder_2"}, "a Stable Diffusion XL model"),
     ({"unet", "text_encoder_2"}, "a Stable Diffusion XL refiner"),

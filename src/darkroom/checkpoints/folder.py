@@ -21,6 +21,8 @@ INDEX = "model_index.json"
 MAX_JSON_BYTES = 2**23
 
 _PARTS = ("text_encoder", "unet", "vae")
+# Those that some models have besides; an image encoder belongs to its normalizer.
+_MORE_PARTS = ({"depth_estimator"}, {"image_encoder", "image_normalizer"})
 # What the file of a part may be called, the best first; transformers names its own differently.
 _STEMS = ("diffusion_pytorch_model", "model")
 _PICKLED_STEMS = ("diffusion_pytorch_model", "pytorch_model")
@@ -30,6 +32,11 @@ _SNAPSHOT = re.compile(r"models--(?:.*--)?(.+)")
 # Settings, and the names under which a single file's metadata tell the same.
 _SETTINGS = (
     ("text_encoder/config.json", "num_attention_heads", "darkroom.text_encoder.heads"),
+    ("image_encoder/config.json", "num_attention_heads", "darkroom.image_encoder.heads"),
+    ("image_encoder/config.json", "hidden_act", "darkroom.image_encoder.activation"),
+    ("depth_estimator/config.json", "num_attention_heads", "darkroom.depth.heads"),
+    ("depth_estimator/config.json", "backbone_out_indices", "darkroom.depth.taps"),
+    ("depth_estimator/config.json", "backbone_config.num_groups", "darkroom.depth.norm_groups"),
     ("text_encoder/config.json", "hidden_act", "darkroom.text_encoder.activation"),
     ("unet/config.json", "norm_num_groups", "darkroom.unet.norm_groups"),
     # The number of heads, in spite of its name; the newer entry goes before it where it is filled.
@@ -40,6 +47,8 @@ _SETTINGS = (
     ("vae/config.json", "scaling_factor", "darkroom.latent_scale"),
     ("scheduler/scheduler_config.json", "prediction_type", "diffusers.prediction_type"),
     ("scheduler/scheduler_config.json", "rescale_betas_zero_snr", "ztsnr"),
+    ("scheduler/scheduler_config.json", "beta_start", "darkroom.beta_start"),
+    ("scheduler/scheduler_config.json", "beta_end", "darkroom.beta_end"),
 )
 
 
@@ -80,7 +89,7 @@ def read_folder(path: Path) -> Header:
     tensors: dict[str, TensorInfo] = {}
     metadata: dict[str, str] = {}
     files: list[Path] = []
-    for part in _PARTS:
+    for part in _parts(index):
         for file in _part_files(path, part):
             header = read_file(file)
             for key, info in header.tensors.items():
@@ -95,7 +104,8 @@ def read_folder(path: Path) -> Header:
 
 def weight_files(path: Path) -> tuple[Path, ...]:
     """The files that hold a folder's weights, without opening them.  Raises ModelError."""
-    return tuple(file for part in _PARTS for file in _part_files(path, part))
+    parts = _parts(_read_json(path, INDEX))
+    return tuple(file for part in parts for file in _part_files(path, part))
 
 
 def origin(path: Path) -> str | None:
@@ -119,16 +129,23 @@ def licence(path: Path) -> str | None:
     return said[1] if said else None
 
 
+def _parts(index: Mapping[str, object]) -> tuple[str, ...]:
+    """The networks that a model's index lists and that are used."""
+    listed = {name for name, value in index.items() if isinstance(value, list) and any(value)}
+    return (*_PARTS, *(part for parts in _MORE_PARTS if parts <= listed for part in sorted(parts)))
+
+
 def _part_files(path: Path, part: str) -> list[Path]:
     """The file or the shards that hold one network."""
-    for name in _candidates():
+    for name in candidates():
         file = path / part / name
         if file.is_file():
             return _shards(path, part, file) if name.endswith(".json") else [file]
     raise _broken(path, f"{part}/{_STEMS[part == 'text_encoder']}.safetensors is missing")
 
 
-def _candidates() -> Iterator[str]:
+def candidates() -> Iterator[str]:
+    """What the file of a network, or its list of shards, may be called, the best first."""
     for suffix, stems in ("safetensors", _STEMS), ("bin", _PICKLED_STEMS):
         for variant in _VARIANTS:
             for stem in stems:
@@ -160,7 +177,9 @@ def _settings(path: Path) -> dict[str, str]:
     for file, key, name in _SETTINGS:
         if file not in read:
             read[file] = _read_json(path, file) if (path / file).is_file() else {}
-        value = read[file].get(key)
+        value: object = read[file]
+        for step in key.split("."):
+            value = value.get(step) if isinstance(value, dict) else None
         if isinstance(value, bool):
             found[name] = str(value).lower()
         elif isinstance(value, int | float | str):

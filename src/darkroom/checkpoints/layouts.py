@@ -6,26 +6,33 @@ sizes.  What a model must hold, how it is checked, loaded, written and converted
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
 
-from darkroom.checkpoints.tensors import WEIGHT_DTYPES, Layout, TensorInfo, shown
-from darkroom.contracts import AutoencoderConfig, TextEncoderConfig, UNetConfig
+from darkroom.checkpoints.rows import PART, TOP, Place, Row, Table
+from darkroom.checkpoints.tensors import WEIGHT_DTYPES, Header, Layout, TensorInfo, shown
+from darkroom.checkpoints.towers import (
+    DEPTH,
+    OPENCLIP,
+    clip_rows,
+    depth_rows,
+    image_rows,
+    openclip_rows,
+)
+from darkroom.contracts import (
+    AutoencoderConfig,
+    DepthConfig,
+    Family,
+    ImageEncoderConfig,
+    ModelSpec,
+    TextEncoderConfig,
+    UNetConfig,
+)
 from darkroom.errors import ModelError
-
-Network = Literal["text_encoder", "unet", "autoencoder"]
-Shape = tuple[int, ...]
 
 UNET = "model.diffusion_model."
 AUTOENCODER = "first_stage_model."
 TEXT = "cond_stage_model.transformer.text_model."
 OLD_TEXT = "cond_stage_model.transformer."
 
-# Folders of diffusers: the part, then the name in its file.
-PART: Mapping[Network, str] = {
-    "text_encoder": "text_encoder/",
-    "unet": "unet/",
-    "autoencoder": "vae/",
-}
 FOLDER_TEXT = "text_encoder/text_model."
 
 # What training left beside the weights; no network has it.
@@ -58,6 +65,18 @@ _BUFFERS = frozenset(
         f"{TEXT}embeddings.position_ids",
         "cond_stage_model.logit_scale",
         "cond_stage_model.text_projection",
+        f"{OPENCLIP}attn_mask",
+        f"{OPENCLIP}logit_scale",
+        f"{OPENCLIP}text_projection",
+        "embedder.mean",
+        "embedder.model.ln_final.bias",
+        "embedder.model.ln_final.weight",
+        "embedder.model.logit_scale",
+        "embedder.model.positional_embedding",
+        "embedder.model.text_projection",
+        "embedder.model.token_embedding.weight",
+        "embedder.std",
+        "image_encoder/vision_model.embeddings.position_ids",
         "text_encoder/embeddings.position_ids",
         "text_encoder/text_projection.weight",
         f"{FOLDER_TEXT}embeddings.position_ids",
@@ -69,6 +88,18 @@ _LEFTOVERS = (
     "first_stage_model.loss.",
     "first_stage_model.model_ema.",
     "embedding_manager.",
+    # The schedules of the noise on what is given beside the text.
+    "low_scale_model.",
+    "noise_augmentor.",
+    # CLIP's own text tower, beside the image tower that is used.
+    "embedder.model.transformer.",
+    # Of the depth network what nothing looks at: the classifier, and a unit with nothing to join.
+    f"{DEPTH}pretrained.model.head.",
+    f"{DEPTH}pretrained.model.norm.",
+    f"{DEPTH}scratch.refinenet4.resConfUnit1.",
+    f"{PART['depth']}dpt.layernorm.",
+    f"{PART['depth']}dpt.pooler.",
+    f"{PART['depth']}neck.fusion_stage.layers.0.residual_layer1.",
     f"{OLD_TEXT}vision_model.",
     f"{OLD_TEXT}visual_projection.",
 )
@@ -95,108 +126,48 @@ _ALIASES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One tensor: its name in published files, in folders of diffusers and in our network.
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """The sizes of a model's networks, from which its layout follows."""
 
-    The shapes differ where a file stores a 1 × 1 convolution and ours is the same `Linear`.
-    """
+    text_encoder: TextEncoderConfig
+    unet: UNetConfig
+    autoencoder: AutoencoderConfig
+    depth: DepthConfig | None = None
+    image_encoder: ImageEncoderConfig | None = None
 
-    network: Network
-    published: str
-    diffusers: str
-    ours: str
-    published_shape: Shape
-    shape: Shape
+    @classmethod
+    def of(cls, spec: ModelSpec) -> "Sizes":
+        return cls(
+            text_encoder=spec.text_encoder,
+            unet=spec.unet,
+            autoencoder=spec.autoencoder,
+            depth=spec.depth,
+            image_encoder=spec.image_encoder,
+        )
 
-    def name(self, layout: Layout) -> str:
-        return self.published if layout == "published" else self.diffusers
-
-    def fits(self, shape: Shape) -> bool:
-        """Whether a tensor of this shape in a file is this row's: as published, or as ours."""
-        return shape in {self.published_shape, self.shape}
-
-    def written(self, layout: Layout, stored: Shape) -> Shape:
-        """The shape in which a tensor that is stored in that shape is written in another layout.
-
-        A U-Net's projections stay what they are: their rank tells how many heads there are.
-        """
-        if self.network != "autoencoder":
-            return stored
-        return self.published_shape if layout == "published" else self.shape
+    @property
+    def family(self) -> Family:
+        return "sd2" if self.text_encoder.tokens == "openclip" else "sd1"
 
 
-class _Place(NamedTuple):
-    """A module's three names."""
-
-    published: str
-    diffusers: str
-    ours: str
-
-    def at(self, published: str, diffusers: str, ours: str) -> "_Place":
-        """A module inside."""
-        names = zip(self, (published, diffusers, ours), strict=True)
-        return _Place(*(f"{outer}.{inner}" if outer else inner for outer, inner in names))
-
-    def all(self, name: str) -> "_Place":
-        """A module inside that has one name everywhere."""
-        return self.at(name, name, name)
-
-
-_TOP = _Place("", "", "")
-
-
-class _Table:
-    """Collects rows of one network."""
-
-    def __init__(self, network: Network, prefix: str, part: str) -> None:
-        self.rows: list[Row] = []
-        self._network = network
-        self._prefix = prefix
-        self._part = part
-
-    def add(self, place: _Place, published_shape: Shape, shape: Shape) -> None:
-        names = self._prefix + place.published, self._part + place.diffusers, place.ours
-        self.rows.append(Row(self._network, *names, published_shape, shape))
-
-    def plain(self, place: _Place, *shape: int) -> None:
-        self.add(place, shape, shape)
-
-    def norm(self, place: _Place, width: int) -> None:
-        self.plain(place.all("weight"), width)
-        self.plain(place.all("bias"), width)
-
-    def linear(self, place: _Place, out: int, into: int, *, bias: bool = True) -> None:
-        self.plain(place.all("weight"), out, into)
-        if bias:
-            self.plain(place.all("bias"), out)
-
-    def conv(self, place: _Place, out: int, into: int, size: int = 3) -> None:
-        self.plain(place.all("weight"), out, into, size, size)
-        self.plain(place.all("bias"), out)
-
-    def pointwise(self, place: _Place, width: int) -> None:
-        """A 1 × 1 convolution in the file, a `Linear` in our network."""
-        self.add(place.all("weight"), (width, width, 1, 1), (width, width))
-        self.plain(place.all("bias"), width)
-
-
-def sd1_rows(
-    text_encoder: TextEncoderConfig,
-    unet: UNetConfig,
-    autoencoder: AutoencoderConfig,
-    *,
-    names: Container[str] = (),
-) -> tuple[Row, ...]:
-    """The layouts of Stable Diffusion 1 for networks of these sizes.
+def model_rows(sizes: Sizes, *, names: Container[str] = ()) -> tuple[Row, ...]:
+    """The layouts of Stable Diffusion 1 or 2 for networks of these sizes.
 
     `names`: those of a file's tensors, by which the oldest files and the newest folders are known,
     both of which lack `text_model.` in the names of the text encoder.
     """
+    part = text_prefix(names, "diffusers")
+    if sizes.family == "sd2":
+        text = openclip_rows(sizes.text_encoder, part)
+    else:
+        text = clip_rows(sizes.text_encoder, text_prefix(names, "published"), part)
     return (
-        *_unet_rows(unet),
-        *_autoencoder_rows(autoencoder),
-        *_clip_rows(text_encoder, text_prefix(names, "published"), text_prefix(names, "diffusers")),
+        *_unet_rows(sizes.unet, linear=sizes.family == "sd2"),
+        *autoencoder_rows(sizes.autoencoder),
+        *text,
+        *(depth_rows(sizes.depth) if sizes.depth else ()),
+        *(image_rows(sizes.image_encoder) if sizes.image_encoder else ()),
     )
 
 
@@ -224,6 +195,16 @@ def has_averages(rows: Iterable[Row], names: Container[str]) -> bool:
     return any(row.network == "unet" and ema_name(row.published) in names for row in rows)
 
 
+def match_model(
+    sizes: Sizes, header: Header, source: str, *, ema: bool = False
+) -> dict[Row, TensorInfo]:
+    """Each row's tensor in a whole model, as `match` finds them."""
+    # Stable Diffusion 2 was trained on what the last block but one says; files hold the last, too.
+    unused = f"{OPENCLIP}transformer.resblocks.{sizes.text_encoder.layers}."
+    rows = model_rows(sizes, names=header.tensors)
+    return match(rows, header.tensors, source, layout=header.layout, ema=ema, unused=(unused,))
+
+
 def match(
     rows: Iterable[Row],
     tensors: Mapping[str, TensorInfo],
@@ -231,8 +212,11 @@ def match(
     *,
     layout: Layout = "published",
     ema: bool = False,
+    unused: tuple[str, ...] = (),
 ) -> dict[Row, TensorInfo]:
-    """Each row's tensor in a model; with `ema` the U-Net's moving averages.
+    """Each row's tensor in a model, without those that may be absent and are.
+
+    With `ema` the U-Net's moving averages.  `unused`: what tensors may begin with that are not.
 
     Raises ModelError that names the first key that is missing, misshapen, unexpected or of a type
     that no weights have; what training leaves in files (buffers, moving averages, losses) is not
@@ -248,10 +232,12 @@ def match(
         if ema and row.network == "unet":
             name = ema_name(row.published)
         info = tensors.get(name)
+        if info is None and row.absent is not None:
+            continue
         if info is None:
             raise broken(source, f"{name} is missing")
-        if not row.fits(info.shape):
-            want = list(row.published_shape)
+        if not row.fits(info.shape, layout):
+            want = list(row.stored(layout))
             raise broken(source, f"{name} has the shape {list(info.shape)}, expected {want}")
         if info.dtype not in WEIGHT_DTYPES:
             raise ModelError(
@@ -260,7 +246,7 @@ def match(
             )
         found[row] = info
     for name in tensors:
-        if name not in expected and not is_leftover(name):
+        if name not in expected and not is_leftover(name) and not name.startswith(unused):
             raise broken(source, f"{name} is not part of such a model")
     return found
 
@@ -268,49 +254,25 @@ def match(
 def broken(source: str, reason: str) -> ModelError:
     """The error for a file of the right family that cannot be used."""
     return ModelError(
-        f"{source} is a Stable Diffusion 1 model, but broken: {shown(reason)}.",
+        f"{source} is a Stable Diffusion model, but broken: {shown(reason)}.",
         "Download the model again, or get another copy of it.",
     )
 
 
-def _clip_rows(config: TextEncoderConfig, prefix: str, part: str) -> list[Row]:
-    table = _Table("text_encoder", prefix, part)
-    width, feed = config.width, config.feed_width
-    for kind, count in (("token", config.vocabulary), ("position", config.context_length)):
-        theirs, ours = f"embeddings.{kind}_embedding", f"{kind}_embedding"
-        table.plain(_Place(theirs, theirs, ours).all("weight"), count, width)
-    for i in range(config.layers):
-        theirs = f"encoder.layers.{i}"
-        layer = _Place(theirs, theirs, f"blocks.{i}")
-
-        def inside(theirs: str, ours: str, layer: _Place = layer) -> _Place:
-            return layer.at(theirs, theirs, ours)
-
-        for letter in "qkv":
-            attention = inside(f"self_attn.{letter}_proj", f"attention.to_{letter}")
-            table.linear(attention, width, width)
-        table.linear(inside("self_attn.out_proj", "attention.to_out"), width, width)
-        table.norm(inside("layer_norm1", "norm_1"), width)
-        table.linear(inside("mlp.fc1", "feed_in"), feed, width)
-        table.linear(inside("mlp.fc2", "feed_out"), width, feed)
-        table.norm(inside("layer_norm2", "norm_2"), width)
-    table.norm(_Place("final_layer_norm", "final_layer_norm", "norm_out"), width)
-    return table.rows
-
-
-def _unet_rows(config: UNetConfig) -> list[Row]:
-    table = _Table("unet", UNET, PART["unet"])
+def _unet_rows(config: UNetConfig, *, linear: bool) -> list[Row]:
+    table = Table("unet", UNET, linear=linear)
     widths, levels = config.widths, range(len(config.widths))
     time = config.time_width
-    table.linear(_Place("time_embed.0", "time_embedding.linear_1", "time_in"), time, widths[0])
-    table.linear(_Place("time_embed.2", "time_embedding.linear_2", "time_out"), time, time)
-    table.conv(_Place("input_blocks.0.0", "conv_in", "conv_in"), widths[0], config.in_channels)
+    table.linear(Place("time_embed.0", "time_embedding.linear_1", "time_in"), time, widths[0])
+    table.linear(Place("time_embed.2", "time_embedding.linear_2", "time_out"), time, time)
+    _label(table, config)
+    table.conv(Place("input_blocks.0.0", "conv_in", "conv_in"), widths[0], config.in_channels)
 
     # The file counts all blocks and halvings on the way down in one list, we by resolution.
     skips = [widths[0]]
     number, width = 1, widths[0]
     for level in levels:
-        down = _Place("", f"down_blocks.{level}", f"down.{level}")
+        down = Place("", f"down_blocks.{level}", f"down.{level}")
         for i in range(config.blocks):
             _unet_block(table, config, level, down, f"input_blocks.{number}", i, width)
             width = widths[level]
@@ -322,7 +284,7 @@ def _unet_rows(config: UNetConfig) -> list[Row]:
             skips.append(width)
             number += 1
 
-    middle = _Place("middle_block", "mid_block", "middle")
+    middle = Place("middle_block", "mid_block", "middle")
     _unet_residual(table, config, middle.at("0", "resnets.0", "residual_1"), width, width)
     attention = middle.at("1", "attentions.0", "attention")
     _transformer(table, config, levels[-1], attention, config.middle_depth)
@@ -330,7 +292,7 @@ def _unet_rows(config: UNetConfig) -> list[Row]:
 
     number = 0
     for ours_level, level in enumerate(reversed(levels)):
-        up = _Place("", f"up_blocks.{ours_level}", f"up.{ours_level}")
+        up = Place("", f"up_blocks.{ours_level}", f"up.{ours_level}")
         for i in range(config.blocks + 1):
             before = width + skips.pop()
             _unet_block(table, config, level, up, f"output_blocks.{number}", i, before)
@@ -342,13 +304,25 @@ def _unet_rows(config: UNetConfig) -> list[Row]:
             theirs = f"output_blocks.{number - 1}.{place}.conv"
             table.conv(up.at(theirs, "upsamplers.0.conv", "upsample"), width, width)
 
-    table.norm(_Place("out.0", "conv_norm_out", "norm_out"), widths[0])
-    table.conv(_Place("out.2", "conv_out", "conv_out"), config.out_channels, widths[0])
+    table.norm(Place("out.0", "conv_norm_out", "norm_out"), widths[0])
+    table.conv(Place("out.2", "conv_out", "conv_out"), config.out_channels, widths[0])
     return table.rows
 
 
+def _label(table: Table, config: UNetConfig) -> None:
+    """What the U-Net is told beside the time."""
+    time = config.time_width
+    if config.classes is not None:
+        number = Place("label_emb", "class_embedding", "label")
+        table.plain(number.all("weight"), config.classes, time)
+    if config.vector_width is not None:
+        vector = Place("label_emb.0.0", "class_embedding.linear_1", "label_in")
+        table.linear(vector, time, config.vector_width)
+        table.linear(Place("label_emb.0.2", "class_embedding.linear_2", "label_out"), time, time)
+
+
 def _unet_block(
-    table: _Table, config: UNetConfig, level: int, side: _Place, theirs: str, i: int, before: int
+    table: Table, config: UNetConfig, level: int, side: Place, theirs: str, i: int, before: int
 ) -> None:
     residual = side.at(f"{theirs}.0", f"resnets.{i}", f"blocks.{i}.residual")
     _unet_residual(table, config, residual, before, config.widths[level])
@@ -357,9 +331,7 @@ def _unet_block(
         _transformer(table, config, level, attention, depth)
 
 
-def _unet_residual(
-    table: _Table, config: UNetConfig, place: _Place, before: int, width: int
-) -> None:
+def _unet_residual(table: Table, config: UNetConfig, place: Place, before: int, width: int) -> None:
     table.norm(place.at("in_layers.0", "norm1", "norm_1"), before)
     table.conv(place.at("in_layers.2", "conv1", "conv_1"), width, before)
     table.linear(place.at("emb_layers.1", "time_emb_proj", "time"), width, config.time_width)
@@ -369,7 +341,7 @@ def _unet_residual(
         table.conv(place.at("skip_connection", "conv_shortcut", "skip"), width, before, 1)
 
 
-def _transformer(table: _Table, config: UNetConfig, level: int, place: _Place, depth: int) -> None:
+def _transformer(table: Table, config: UNetConfig, level: int, place: Place, depth: int) -> None:
     width, context = config.widths[level], config.context_width
     table.norm(place.all("norm"), width)
     table.pointwise(place.all("proj_in"), width)
@@ -388,11 +360,12 @@ def _transformer(table: _Table, config: UNetConfig, level: int, place: _Place, d
     table.pointwise(place.all("proj_out"), width)
 
 
-def _autoencoder_rows(config: AutoencoderConfig) -> list[Row]:
-    table = _Table("autoencoder", AUTOENCODER, PART["autoencoder"])
+def autoencoder_rows(config: AutoencoderConfig) -> list[Row]:
+    """The layouts of an autoencoder of these sizes."""
+    table = Table("autoencoder", AUTOENCODER)
     widths, last = config.widths, len(config.widths) - 1
     moments = 2 * config.latent_channels
-    encoder, decoder = _TOP.all("encoder"), _TOP.all("decoder")
+    encoder, decoder = TOP.all("encoder"), TOP.all("decoder")
 
     table.conv(encoder.all("conv_in"), widths[0], config.in_channels)
     for level, width in enumerate(widths):
@@ -414,19 +387,19 @@ def _autoencoder_rows(config: AutoencoderConfig) -> list[Row]:
             table.conv(place.at("upsample.conv", "upsamplers.0.conv", "upsample"), width, width)
     _autoencoder_ends(table, decoder, widths[-1], widths[0], config.in_channels)
 
-    table.conv(_TOP.all("quant_conv"), moments, moments, 1)
+    table.conv(TOP.all("quant_conv"), moments, moments, 1)
     latents = config.latent_channels
-    table.conv(_TOP.all("post_quant_conv"), latents, latents, 1)
+    table.conv(TOP.all("post_quant_conv"), latents, latents, 1)
     return table.rows
 
 
-def _autoencoder_level(table: _Table, place: _Place, before: int, width: int, blocks: int) -> None:
+def _autoencoder_level(table: Table, place: Place, before: int, width: int, blocks: int) -> None:
     for i in range(blocks):
         block = place.at(f"block.{i}", f"resnets.{i}", f"blocks.{i}")
         _autoencoder_residual(table, block, before if i == 0 else width, width)
 
 
-def _autoencoder_residual(table: _Table, place: _Place, before: int, width: int) -> None:
+def _autoencoder_residual(table: Table, place: Place, before: int, width: int) -> None:
     table.norm(place.at("norm1", "norm1", "norm_1"), before)
     table.conv(place.at("conv1", "conv1", "conv_1"), width, before)
     table.norm(place.at("norm2", "norm2", "norm_2"), width)
@@ -435,7 +408,7 @@ def _autoencoder_residual(table: _Table, place: _Place, before: int, width: int)
         table.conv(place.at("nin_shortcut", "conv_shortcut", "skip"), width, before, 1)
 
 
-def _autoencoder_ends(table: _Table, side: _Place, middle: int, width: int, out: int) -> None:
+def _autoencoder_ends(table: Table, side: Place, middle: int, width: int, out: int) -> None:
     """What the encoder and the decoder share: the coarsest level's middle, and the way out."""
     place = side.at("mid", "mid_block", "middle")
     attention = place.at("attn_1", "attentions.0", "attention")

@@ -4,21 +4,38 @@ No torch.
 """
 
 import json
+import math
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import Literal, TypeGuard
 
-from darkroom.checkpoints.layouts import AUTOENCODER, PART, UNET, broken, text_prefix
+from darkroom.checkpoints.layouts import AUTOENCODER, UNET, broken, text_prefix
+from darkroom.checkpoints.rows import PART
 from darkroom.checkpoints.tensors import Header, TensorInfo
-from darkroom.contracts import AutoencoderConfig, ModelDefaults, TextEncoderConfig, UNetConfig
+from darkroom.checkpoints.towers import DEPTH, IMAGE, OPENCLIP
+from darkroom.contracts import (
+    AutoencoderConfig,
+    DepthConfig,
+    Family,
+    ImageEncoderConfig,
+    ModelDefaults,
+    TextEncoderConfig,
+    UNetConfig,
+)
 from darkroom.errors import ModelError
+
+Activation = Literal["quick_gelu", "gelu"]
 
 NORM_GROUPS = 32
 CONVOLUTION_HEADS = 8
 HEAD_WIDTH = 64
-ACTIVATION = "quick_gelu"
+IMAGE_HEADS = 16
+ACTIVATIONS: Mapping[Family, Activation] = {"sd1": "quick_gelu", "sd2": "gelu"}
+
+# What the text encoder of a whole Stable Diffusion 2 file has, one more than is used.
+_OPENCLIP_BLOCKS = 24
 
 # Characters of one `darkroom.*` entry: all of CLIP's merges take half of it, and what is read out
 # of it takes many times as much memory.
@@ -27,12 +44,17 @@ MAX_SAID = 2**20
 
 def usual_heads(widths: Sequence[int], *, linear: bool) -> tuple[int, ...]:
     """Heads of the U-Net at each resolution: the models with matrices as projections differ."""
-    return tuple(width // HEAD_WIDTH if linear else CONVOLUTION_HEADS for width in widths)
+    return tuple(usual_tower_heads(width) if linear else CONVOLUTION_HEADS for width in widths)
 
 
-def usual_text_heads(width: int) -> int:
-    """Heads of the text encoder."""
-    return width // HEAD_WIDTH
+def usual_tower_heads(width: int) -> int:
+    """Heads of a text encoder, and of the transformer in the depth network."""
+    return max(width // HEAD_WIDTH, 1)
+
+
+def usual_taps(layers: int) -> tuple[int, int]:
+    """Which blocks the depth network's decoder reads: of twelve the ninth and the last."""
+    return 2 * layers // 3, layers - 1
 
 
 @dataclass(frozen=True)
@@ -63,23 +85,43 @@ class Reader:
         self._layout = header.layout
         self._source = source
 
+    def family(self) -> Family:
+        """By the text encoder in a file; by the projections of the U-Net in a folder."""
+        if self._layout == "published":
+            return "sd2" if self._has(OPENCLIP) else "sd1"
+        projection = self._info(f"{PART['unet']}mid_block.attentions.0.proj_in.weight")
+        said = self._metadata.get("darkroom.text_encoder.activation")
+        return "sd2" if len(projection.shape) == 2 and said != "quick_gelu" else "sd1"
+
     def text_encoder(self) -> TextEncoderConfig:
-        prefix = text_prefix(self._tensors, self._layout)
-        vocabulary, width = self._shape(f"{prefix}embeddings.token_embedding.weight", 2)
-        length, _ = self._shape(f"{prefix}embeddings.position_embedding.weight", 2)
-        feed_width, _ = self._shape(f"{prefix}encoder.layers.0.mlp.fc1.weight", 2)
-        activation = self._metadata.get("darkroom.text_encoder.activation", ACTIVATION)
-        if activation not in {"quick_gelu", "gelu"}:
-            raise self._metadata_error("darkroom.text_encoder.activation")
+        family = self.family()
+        if family == "sd2" and self._layout == "published":
+            token, position = f"{OPENCLIP}token_embedding.weight", f"{OPENCLIP}positional_embedding"
+            blocks, feed = f"{OPENCLIP}transformer.resblocks.", "mlp.c_fc"
+        else:
+            prefix = text_prefix(self._tensors, self._layout)
+            token = f"{prefix}embeddings.token_embedding.weight"
+            position = f"{prefix}embeddings.position_embedding.weight"
+            blocks, feed = f"{prefix}encoder.layers.", "mlp.fc1"
+        vocabulary, width = self._shape(token, 2)
+        layers = self._count(blocks)
+        if blocks.startswith(OPENCLIP):
+            layers = self._number("darkroom.text_encoder.layers", self._used_blocks(layers))
         return TextEncoderConfig(
             vocabulary=vocabulary,
-            context_length=length,
+            context_length=self._shape(position, 2)[0],
             width=width,
-            layers=self._count(f"{prefix}encoder.layers."),
-            heads=self._number("darkroom.text_encoder.heads", usual_text_heads(width)),
-            feed_width=feed_width,
-            activation="gelu" if activation == "gelu" else "quick_gelu",
+            layers=layers,
+            heads=self._number("darkroom.text_encoder.heads", usual_tower_heads(width)),
+            feed_width=self._shape(f"{blocks}0.{feed}.weight", 2)[0],
+            activation=self._activation("text_encoder", ACTIVATIONS[family]),
+            tokens="openclip" if family == "sd2" else "clip",
         )
+
+    def _used_blocks(self, count: int) -> int:
+        """All but the last, unless a converter left out what is not used, and with it the exit."""
+        whole = count == _OPENCLIP_BLOCKS or f"{OPENCLIP}text_projection" in self._tensors
+        return max(count - whole, 1)
 
     def unet(self) -> UNetConfig:
         outline = self._unet_outline()
@@ -91,6 +133,9 @@ class Reader:
             raise broken(self._source, "the U-Net's blocks are out of order")
         linear = len(self._info(f"{outline.middle}.proj_in.weight").shape) == 2
         text = f"{outline.middle}.transformer_blocks.0.attn2.to_k.weight"
+        classes, vector_width = self._label()
+        # The x4 upscaler has matrices as projections and eight heads all the same.
+        heads = usual_heads(widths, linear=linear and classes is None)
         return UNetConfig(
             in_channels=self._shape(f"{outline.first}.weight", 4)[1],
             out_channels=self._shape(f"{outline.last}.weight", 4)[0],
@@ -99,9 +144,11 @@ class Reader:
             depths=depths,
             middle_depth=self._count(f"{outline.middle}.transformer_blocks."),
             self_attention=tuple(self._looks_inward(level.attention) for level in levels),
-            heads=self._numbers("darkroom.unet.heads", usual_heads(widths, linear=linear)),
+            heads=self._numbers("darkroom.unet.heads", heads),
             context_width=self._shape(text, 2)[1],
             norm_groups=self._number("darkroom.unet.norm_groups", NORM_GROUPS),
+            classes=classes,
+            vector_width=vector_width,
         )
 
     def autoencoder(self) -> AutoencoderConfig:
@@ -118,12 +165,87 @@ class Reader:
             norm_groups=self._number("darkroom.autoencoder.norm_groups", NORM_GROUPS),
         )
 
+    def depth(self) -> DepthConfig | None:
+        """That of the depth network, if there is one."""
+        if self._layout == "published":
+            model, scratch = f"{DEPTH}pretrained.model.", f"{DEPTH}scratch."
+            backbone, blocks = f"{model}patch_embed.backbone.", f"{model}blocks."
+            stem, stages, inner = f"{backbone}stem.conv", f"{backbone}stages.", "blocks"
+            positions, feed = f"{model}pos_embed", "mlp.fc1"
+            reduce, head = f"{scratch}layer1_rn", f"{scratch}output_conv."
+        else:
+            part = PART["depth"]
+            backbone, blocks = f"{part}dpt.embeddings.backbone.bit.", f"{part}dpt.encoder.layer."
+            stem, stages = f"{backbone}embedder.convolution", f"{backbone}encoder.stages."
+            inner, positions = "layers", f"{part}dpt.embeddings.position_embeddings"
+            feed, reduce, head = "intermediate.dense", f"{part}neck.convs.0", f"{part}head.head."
+        if not self._has(PART["depth"] if self._layout == "diffusers" else DEPTH):
+            return None
+
+        def stage(index: int) -> tuple[int, int]:
+            at = f"{stages}{index}.{inner}."
+            return self._count(at), self._shape(f"{at}0.conv3.weight", 4)[0]
+
+        layers = self._count(blocks)
+        _, places, width = self._shape(positions, 3)
+        return DepthConfig(
+            stem=self._shape(f"{stem}.weight", 4)[0],
+            stages=(stage(0), stage(1), stage(2)),
+            grid=self._side(positions, places),
+            width=width,
+            layers=layers,
+            heads=self._number("darkroom.depth.heads", usual_tower_heads(width)),
+            feed_width=self._shape(f"{blocks}0.{feed}.weight", 2)[0],
+            taps=self._taps(layers),
+            features=self._shape(f"{reduce}.weight", 4)[0],
+            head=(self._shape(f"{head}0.weight", 4)[0], self._shape(f"{head}2.weight", 4)[0]),
+            norm_groups=self._number("darkroom.depth.norm_groups", NORM_GROUPS),
+        )
+
+    def image_encoder(self) -> ImageEncoderConfig | None:
+        """That of CLIP's image tower, if there is one."""
+        published = self._layout == "published"
+        part = IMAGE if published else PART["image_encoder"]
+        if not self._has(part):
+            return None
+        if published:
+            patches, positions = f"{part}conv1.weight", f"{part}positional_embedding"
+            blocks, feed = f"{part}transformer.resblocks.", "mlp.c_fc"
+        else:
+            embeddings = f"{part}vision_model.embeddings."
+            patches = f"{embeddings}patch_embedding.weight"
+            positions = f"{embeddings}position_embedding.weight"
+            blocks, feed = f"{part}vision_model.encoder.layers.", "mlp.fc1"
+        width, _, patch, _ = self._shape(patches, 4)
+        projection = self._shape(f"{part}{'proj' if published else 'visual_projection.weight'}", 2)
+        # OpenAI's tower comes with its text tower beside it, OpenCLIP's without.
+        usual: Activation = "quick_gelu" if self._has("embedder.model.transformer.") else "gelu"
+        return ImageEncoderConfig(
+            patch=patch,
+            grid=self._side(positions, self._shape(positions, 2)[0]),
+            width=width,
+            layers=self._count(blocks),
+            heads=self._number("darkroom.image_encoder.heads", IMAGE_HEADS),
+            feed_width=self._shape(f"{blocks}0.{feed}.weight", 2)[0],
+            embedding=projection[1 if published else 0],
+            activation=self._activation("image_encoder", usual),
+        )
+
     def latent_scale(self, usual: float) -> float:
         """`darkroom.latent_scale`: what latents are multiplied with after they are encoded."""
-        value = self._json("darkroom.latent_scale", usual)
-        if not _is_real(value) or not float(value) > 0:
-            raise self._metadata_error("darkroom.latent_scale")
-        return float(value)
+        return self._positive("darkroom.latent_scale", usual)
+
+    def betas(self, usual: tuple[float, float]) -> tuple[float, float]:
+        """`darkroom.beta_start` and `darkroom.beta_end` of the schedule of the training."""
+        first = self._positive("darkroom.beta_start", usual[0])
+        last = self._positive("darkroom.beta_end", usual[1])
+        if not first <= last < 1:
+            raise self._metadata_error("darkroom.beta_end")
+        return first, last
+
+    def noise_levels(self, usual: int) -> int:
+        """`darkroom.noise_levels`: how many of them the model was trained for."""
+        return self._number("darkroom.noise_levels", usual)
 
     def said(self, name: str) -> str:
         """One of our own entries in the metadata, empty where there is none."""
@@ -199,6 +321,41 @@ class Reader:
             self._shape(f"{attn1}.to_k.weight", 2)[1] == self._shape(f"{attn1}.to_q.weight", 2)[1]
         )
 
+    def _label(self) -> tuple[int | None, int | None]:
+        """How many numbers, or how wide a vector, the U-Net is told beside the time."""
+        published = self._layout == "published"
+        at = f"{UNET}label_emb." if published else f"{PART['unet']}class_embedding."
+        if f"{at}weight" in self._tensors:
+            return self._shape(f"{at}weight", 2)[0], None
+        if self._has(at):
+            return None, self._shape(f"{at}{'0.0' if published else 'linear_1'}.weight", 2)[1]
+        return None, None
+
+    def _side(self, name: str, places: int) -> int:
+        """Of a square of so many places and one for the class."""
+        side = math.isqrt(places - 1)
+        if not side or side**2 + 1 != places:
+            raise broken(self._source, f"{name} is of no square")
+        return side
+
+    def _taps(self, layers: int) -> tuple[int, int]:
+        """`darkroom.depth.taps`: the last two are those of the transformer."""
+        said = self._metadata.get("darkroom.depth.taps")
+        if said is None:
+            return usual_taps(layers)
+        if not re.fullmatch(r"\d{1,2}(,\d{1,2}){1,3}", said):
+            raise self._metadata_error("darkroom.depth.taps")
+        first, second = map(int, said.split(",")[-2:])
+        if not first < second < layers:
+            raise self._metadata_error("darkroom.depth.taps")
+        return first, second
+
+    def _activation(self, network: str, usual: Activation) -> Activation:
+        said = self._metadata.get(f"darkroom.{network}.activation", usual)
+        if said not in {"quick_gelu", "gelu"}:
+            raise self._metadata_error(f"darkroom.{network}.activation")
+        return "gelu" if said == "gelu" else "quick_gelu"
+
     def _info(self, name: str) -> TensorInfo:
         info = self._tensors.get(name)
         if info is None:
@@ -237,6 +394,12 @@ class Reader:
         if len(numbers) not in {1, len(usual)}:
             raise self._metadata_error(name)
         return numbers * len(usual) if len(numbers) == 1 else numbers
+
+    def _positive(self, name: str, usual: float) -> float:
+        value = self._json(name, usual)
+        if not _is_real(value) or not float(value) > 0:
+            raise self._metadata_error(name)
+        return float(value)
 
     def _json(self, name: str, usual: object) -> object:
         if name not in self._metadata:
