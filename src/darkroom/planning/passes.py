@@ -14,6 +14,9 @@ STEPS = 20  # where neither the user nor the model says
 SIZE_MULTIPLE = 8
 # Beyond, a model repeats its subject, and attention grows with the fourth power of the side.
 MAX_TIMES_NATIVE = 8
+# Painted smaller than it is, a part of an image comes back blurred; up to so many times the native
+# area a model keeps its composition.
+SHARP = 2
 
 
 def passes(
@@ -85,17 +88,30 @@ def _size(request: Request, spec: ModelSpec, input_size: tuple[int, int] | None)
             first(width, spec.defaults.width, native[0]),
             first(height, spec.defaults.height, native[1]),
         )
+    if None in {width, height}:
+        _check_shape(input_size)
     if width is not None:
         scale = width / input_size[0]
     elif height is not None:
         scale = height / input_size[1]
     else:
-        scale = math.sqrt(native[0] * native[1] / (input_size[0] * input_size[1]))
+        times = input_size[0] * input_size[1] / (native[0] * native[1])
+        scale = 1.0 if request.task == "inpaint" and 1 < times <= SHARP else times**-0.5
 
     def fit(side: int, multiple: int) -> int:
         return min(max(multiple * round(side * scale / multiple), multiple), largest)
 
     return first(width, fit(input_size[0], across)), first(height, fit(input_size[1], down))
+
+
+def _check_shape(size: tuple[int, int]) -> None:
+    """RequestError where no image between the smallest size and the largest has this shape."""
+    if max(size) > MAX_TIMES_NATIVE**2 * min(size):
+        raise RequestError(
+            f"An image of {size[0]} × {size[1]} is too narrow: one side is more than "
+            f"{MAX_TIMES_NATIVE**2} times the other.",
+            "Cut it, or say both width and height of the one to make.",
+        )
 
 
 def _multiples(request: Request, spec: ModelSpec) -> tuple[int, int]:
