@@ -577,6 +577,16 @@ class Noted:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DepthMapped:
+    """The depths that depth2img keeps, a PNG file of 16 bits of grey: what is nearer is brighter.
+
+    As a map for another image of depth2img they do what they did here.
+    """
+
+    file: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImageDone:
     """Image `index` of the request is finished: marked, with its recipe, not yet a file.
 
@@ -598,4 +608,4 @@ class Finished:
     seconds: float
 
 
-Event = Started | Stepped | Noted | ImageDone | Finished
+Event = Started | Stepped | Noted | DepthMapped | ImageDone | Finished

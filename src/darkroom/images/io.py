@@ -143,11 +143,8 @@ def normalise(image: Image.Image, frames: int, name: str = "The image") -> ReadI
         notes.append(f"The file holds {frames} frames; the first was taken.")
     if image.format in {"PNG", "TIFF"} and ";16" in str(getattr(image, "tile", "")):
         notes.append("Its 16 bits a channel were reduced to 8.")
+    _load(image, name)
     with warnings.catch_warnings(action="ignore"):
-        try:
-            image.load()
-        except Exception as error:
-            raise screening.damaged(name, "its pixels cannot be decoded") from error
         try:
             pixels, alpha = _upright_srgb(image, notes)
         except Exception as error:
@@ -157,6 +154,24 @@ def normalise(image: Image.Image, frames: int, name: str = "The image") -> ReadI
                 "Save it as 8-bit RGB and try again.",
             ) from error
     return ReadImage(pixels=pixels, mask=alpha, notes=tuple(notes))
+
+
+def upright(image: Image.Image, name: str = "The image") -> Image.Image:
+    """What `open_screened` opened, decoded and turned upright, in its own kind of pixels.
+
+    ImageError as for `read`.
+    """
+    _load(image, name)
+    turn = _UPRIGHT.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _load(image: Image.Image, name: str) -> None:
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            image.load()
+        except Exception as error:
+            raise screening.damaged(name, "its pixels cannot be decoded") from error
 
 
 def fit(pixels: Pixels, width: int, height: int) -> Pixels:

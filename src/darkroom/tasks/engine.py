@@ -25,16 +25,22 @@ from darkroom.contracts import (
 from darkroom.planning.plan import plan
 from darkroom.runtime import allocator, device, memory, packing
 from darkroom.tasks import judging
+from darkroom.tasks.depth2img import depth2img
 from darkroom.tasks.img2img import img2img
 from darkroom.tasks.inpaint import inpaint
 from darkroom.tasks.studio import Loaded, Studio
 from darkroom.tasks.txt2img import txt2img
+from darkroom.tasks.upscale import upscale
+from darkroom.tasks.vary import vary
 from darkroom.text.tokenizer import Tokenizer, tokenizer_of
 
 _TASKS: Mapping[Task, Callable[[Studio, judging.Given], Iterator[Event]]] = {
     "txt2img": lambda studio, _: txt2img(studio),
     "img2img": img2img,
     "inpaint": inpaint,
+    "depth2img": depth2img,
+    "upscale": upscale,
+    "vary": vary,
 }
 
 

@@ -8,7 +8,7 @@ from darkroom.checkpoints import catalog, detect
 from darkroom.checkpoints.header import read_header
 from darkroom.contracts import ModelSpec, Request, Resolved
 from darkroom.errors import RequestError
-from darkroom.images import io, masks
+from darkroom.images import depth_maps, io, masks
 from darkroom.planning import suitability
 from darkroom.planning.painting import painting, seen
 from darkroom.planning.plan import Prompts
@@ -35,11 +35,14 @@ def spec_of(model: str) -> ModelSpec:
 class Given:
     """The pictures that came with a request, decoded, and what is to be said of them.
 
-    `mask`: of inpaint, of the size of the extended image.
+    `mask`: of inpaint, of the size of the extended image.  `depths`: of depth2img, where a map
+    says them.  `images`: those that vary mixes with the first.
     """
 
     image: io.ReadImage | None = None
     mask: masks.Mask | None = None
+    depths: depth_maps.Depths | None = None
+    images: tuple[io.ReadImage, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -56,7 +59,7 @@ def judge(request: Request, spec: ModelSpec) -> tuple[Resolved, Given]:
     given, size, box = Given(), None, None
     if request.image is not None:
         image = _read(request.image)
-        given, size = Given(image=image, notes=image.notes), image.size
+        given, size = _beside(image, request), image.size
         wanted = painting(request, image.size)
         if wanted is not None:
             mask, notes = masking.mask_of(image, request.mask, wanted)
@@ -79,6 +82,27 @@ def judge(request: Request, spec: ModelSpec) -> tuple[Resolved, Given]:
 def _read(data: bytes) -> io.ReadImage:
     """Many requests may start from one large photograph."""
     return io.read(data)
+
+
+def _beside(image: io.ReadImage, request: Request) -> Given:
+    """The image and what came with it, but for a mask."""
+    depths = None if request.depth is None else _depths(request.depth, image.size)
+    further = _further(request.images)
+    notes = dict.fromkeys(note for one in (image, *further) for note in one.notes)
+    return Given(image=image, depths=depths, images=further, notes=tuple(notes))
+
+
+@lru_cache(maxsize=1)
+def _further(files: tuple[bytes, ...]) -> tuple[io.ReadImage, ...]:
+    return tuple(io.read(file, f"Image {place}") for place, file in enumerate(files, 2))
+
+
+@lru_cache(maxsize=1)
+def _depths(data: bytes, size: tuple[int, int]) -> depth_maps.Depths:
+    """The map in a file, for an image of this width and height."""
+    depths = depth_maps.read(data)
+    depth_maps.check_aspect(depths, size)
+    return depths
 
 
 def prompts_of(resolved: Resolved, tokenizer: Tokenizer) -> Prompts:

@@ -15,10 +15,12 @@ from darkroom.diffusion.denoiser import Denoiser
 from darkroom.diffusion.guidance import Follow, Label, guided
 from darkroom.diffusion.samplers import Denoise
 from darkroom.errors import DarkroomError
+from darkroom.models.mosaic import in_tiles
 from darkroom.models.tiling import tiled
 from darkroom.models.unet import UNet
 from darkroom.runtime.memory import Ladder
 from darkroom.text.tokenizer import Tokenizer
+from darkroom.tiles import Tiles, tiles
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,10 @@ class Studio:
         self.alphas = schedule.alphas_cumprod(spec.zero_terminal_snr, betas=spec.betas)
         self._loaded = loaded
         self._notes: list[str] = []
-        self._unet = _GuardedUNet(loaded.networks.unet, plan, resolved.tiling, self._notes.append)
+        self.tiles = _tiles(spec, resolved)
+        self._unet = _GuardedUNet(
+            loaded.networks.unet, plan, resolved.tiling, self.tiles, self._notes.append
+        )
 
     def batches(self) -> Iterator[Batch]:
         """The images of the request, `plan.batch` at once.
@@ -148,8 +153,36 @@ class Studio:
         One image at a time: it is the hungriest moment of all, and no slower this way.
         """
         autoencoder = self._loaded.networks.autoencoder
+
+        def decode(part: Tensor) -> Tensor:
+            return self._through(autoencoder, autoencoder.decode, part, "decoding the image")
+
         latent = latent[None] / self.spec.latent_scale
-        return self._through(autoencoder, autoencoder.decode, latent, "decoding the image")[0]
+        if self.tiles is None:
+            return decode(latent)[0]
+        return in_tiles(decode, latent, self.tiles, factor=autoencoder.config.factor)[0]
+
+    def depths(self, colours: Tensor) -> Tensor:
+        """Inverse depths [1, H, W] of colours [3, H, W] in [-1, 1], multiples of 32.
+
+        Relative, and larger where things are nearer: float32, on the CPU.
+        """
+        network = self._loaded.networks.depth
+        assert network is not None  # or the wish would have been refused
+        return self._through(network, network, colours[None], "measuring depth")
+
+    def embedding(self, picture: Tensor) -> Tensor:
+        """What CLIP's image tower makes of a picture [3, S, S], [1, E]: float32, on the CPU."""
+        network = self._loaded.networks.image_encoder
+        assert network is not None  # or the wish would have been refused
+        return self._through(network, network, picture[None], "looking at the image")
+
+    def embedding_statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of the embeddings of many images, [1, E] each, on the CPU."""
+        networks = self._loaded.networks
+        assert networks.embedding_mean is not None  # they come with the image tower
+        assert networks.embedding_std is not None
+        return networks.embedding_mean.float().cpu(), networks.embedding_std.float().cpu()
 
     def notes(self) -> Iterator[Noted]:
         """What is to be told and has not been."""
@@ -185,13 +218,21 @@ class Studio:
 class _GuardedUNet(nn.Module):
     """A U-Net that takes as many rows at once as planned, fewer when memory runs out after all.
 
-    It refuses broken numbers.
+    It refuses broken numbers.  A picture too large for it is worked on in `tiles`.
     """
 
-    def __init__(self, unet: UNet, plan: Plan, tiling: Tiling, note: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        unet: UNet,
+        plan: Plan,
+        tiling: Tiling,
+        tiles: Tiles | None,
+        note: Callable[[str], None],
+    ) -> None:
         super().__init__()
         self.unet = unet
         self.tiling = tiling
+        self.tiles = tiles
         self.precision = plan.precision
         self.ladder = Ladder("denoising", note, limit=plan.rows)
 
@@ -199,11 +240,23 @@ class _GuardedUNet(nn.Module):
         self, x: Tensor, timestep: Tensor, context: Tensor, label: Tensor | None = None
     ) -> Tensor:
         told = () if label is None else (label,)
+
+        def evaluate(x: Tensor) -> Tensor:
+            return self.ladder(self.unet, x, timestep, context, *told)
+
         with _continued(self.unet, self.tiling):
-            out = self.ladder(self.unet, x, timestep, context, *told)
+            out = evaluate(x) if self.tiles is None else in_tiles(evaluate, x, self.tiles)
         if not out.isfinite().all():
             raise _broken("denoising", self.precision)
         return out
+
+
+def _tiles(spec: ModelSpec, resolved: Resolved) -> Tiles | None:
+    """Those of an enlarged picture; others are made as a whole."""
+    if resolved.request.task != "upscale":
+        return None
+    factor, size = spec.autoencoder.factor, resolved.passes[0]
+    return tiles(size.canvas_height // factor, size.canvas_width // factor, spec.unet.multiple)
 
 
 def _continued(network: nn.Module, tiling: Tiling) -> AbstractContextManager[None]:
