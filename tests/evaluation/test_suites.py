@@ -19,8 +19,8 @@ GOLDEN = {
     "count": ("two watermelons on a white background", 1_263_318_178),
     "style": ("an outline of a palm tree on a yellow background", 860_770_434),
     "sketch": ("an ambulance on a red background", 1_463_240_448),
-    "keep": ("a sunflower on a gray background", 2_080_530_994),
-    "change": ("a doughnut on a gray background", 2_662_786_983),
+    "keep": ("a balloon on a gray background", 2_080_530_994),
+    "change": ("a doughnut", 2_662_786_983),
 }
 
 

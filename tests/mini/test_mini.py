@@ -23,7 +23,7 @@ from darkroom.diffusion.noise import Noise
 from darkroom.evaluation.judge import Judge
 from darkroom.evaluation.mini import images, known_objects, spec_of
 from darkroom.evaluation.scenes import Drawer
-from darkroom.evaluation.scoring import ask, figures
+from darkroom.evaluation.scoring import Answer, ask, figures
 from darkroom.evaluation.suites import trials
 from tests.models import oracles
 
@@ -41,18 +41,41 @@ def spec() -> ModelSpec:
     return detect(read_header(path), path)
 
 
-def measured(judge: Judge, model: str, suite: str, count: int) -> dict[str, float]:
-    """The figures of a model in a suite."""
+def shown(judge: Judge, model: str, suite: str, count: int) -> list[tuple[Answer, float]]:
+    """What the judge says of a model's images, and how near they are to their start, in dB."""
     opened, drawer = api.load(model), Drawer(judge.glyphs)
     asked = trials(suite, known_objects(spec_of(model), judge), count)
-    made = images(opened, asked, drawer)
-    return figures([ask(judge, *shown) for shown in zip(asked, made, strict=True)])
+    answers = []
+    for trial, image in zip(asked, images(opened, asked, drawer), strict=True):
+        start = drawer.draw_start(trial, image.shape[0]) if trial.start else np.zeros_like(image)
+        error = np.square(image.astype(float) - start).mean()
+        answers.append((ask(judge, trial, image), float(10 * np.log10(255**2 / error))))
+    return answers
+
+
+def measured(judge: Judge, model: str, suite: str, count: int) -> dict[str, float]:
+    """The figures of a model in a suite."""
+    return figures([answer for answer, _ in shown(judge, model, suite, count)])
 
 
 def test_mini_shows_what_was_asked_for(judge: Judge) -> None:
     found = measured(judge, "mini", "single", 48)
     assert found["object"] >= 0.9
     assert found["background"] >= 0.98
+
+
+def test_a_coarse_sketch_says_where_the_object_stands(judge: Judge) -> None:
+    found = measured(judge, "mini", "sketch", 8)
+    assert found["object"] >= 0.85
+    assert found["place"] >= 0.7
+
+
+def test_little_strength_keeps_the_image_and_much_replaces_it(judge: Judge) -> None:
+    kept, changed = (shown(judge, "mini", suite, 6) for suite in ("keep", "change"))
+    assert all(answer.right["object"] and answer.right["place"] for answer, _ in kept)
+    assert min(near for _, near in kept) > 18
+    assert sum(answer.right["object"] for answer, _ in changed) >= 5
+    assert max(near for _, near in changed) < 16
 
 
 def test_with_shuffled_weights_it_shows_nothing(

@@ -157,22 +157,19 @@ def _styles(dice: random.Random, names: Sequence[str]) -> Iterator[Trial]:
 
 def _sketches(dice: random.Random, names: Sequence[str]) -> Iterator[Trial]:
     for trial in _one_object("sketch", dice, names, unseen=False):
-        yield replace(trial, start=trial.objects[0], sketched=True, strength=0.8)
+        yield replace(trial, start=trial.objects[0], sketched=True, strength=0.5)
 
 
 def _kept(dice: random.Random, names: Sequence[str]) -> Iterator[Trial]:
-    """Another object is asked for, but with so little strength that the first one stays."""
     for trial in _one_object("keep", dice, names, unseen=False):
-        other = dice.choice([name for name in names if name not in trial.objects])
-        prompt = f"{noun(other)} {_on(trial.background)}"
-        yield replace(trial, prompt=prompt, start=trial.objects[0], strength=0.3)
+        yield replace(trial, start=trial.objects[0], strength=0.3)
 
 
 def _changed(dice: random.Random, names: Sequence[str]) -> Iterator[Trial]:
-    """Another object is asked for, with so much strength that only the layout stays."""
+    """Another object is asked for, and nothing said of the background."""
     for trial in _one_object("change", dice, names, unseen=False):
         other = dice.choice([name for name in names if name not in trial.objects])
-        yield replace(trial, start=other, strength=0.9)
+        yield replace(trial, prompt=noun(trial.objects[0]), start=other, strength=0.9)
 
 
 def _in_turn(dice: random.Random, choices: Sequence[T]) -> Iterator[T]:
