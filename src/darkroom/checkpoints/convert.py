@@ -218,11 +218,11 @@ def _tensors(
     for piece in pieces:
         parts = []
         for place in piece.sources:
-            if place.info is None:
+            if place.info is not None:
+                stored = checked(weights.stored(place.info), place.name, piece.entry.dtype, source)
+                parts.append(piece_of(place.row, stored, header.layout))
+            elif place.row.absent is not None:
                 parts.append(torch.full(place.row.piece, place.row.absent))
-                continue
-            stored = checked(weights.stored(place.info), place.name, piece.entry.dtype, source)
-            parts.append(piece_of(place.row, stored, header.layout))
         whole = torch.cat(parts) if len(parts) > 1 else parts[0]
         if layout == "diffusers" and piece.sources[0].row.turned:
             whole = whole.T

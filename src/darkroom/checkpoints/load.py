@@ -145,6 +145,8 @@ def published_state(networks: Networks) -> dict[str, Tensor]:
         }
     found: dict[str, Tensor] = {}
     for row in layouts.model_rows(sizes_of(networks)):
+        if row.absent is not None and row.network not in states:
+            continue
         weight = states[row.network][row.ours]
         if row.third and not row.fused:  # Keys and values, behind the queries.
             weight = torch.cat([found[row.published], weight])

@@ -164,8 +164,8 @@ def _read(config: Path) -> _Config:
     needed for three of them.
     """
     if not config.exists() and config.name in _SHIPPED:
-        family, channels, prediction = _SHIPPED[config.name]
-        return _Config(prediction, f"{config.name} does, known by its name", family, channels)
+        family, takes, prediction = _SHIPPED[config.name]
+        return _Config(prediction, f"{config.name} does, known by its name", family, takes)
     try:
         with config.open("rb") as file:
             text = file.read(MAX_YAML_BYTES).decode("utf-8-sig")
@@ -184,11 +184,11 @@ def _read(config: Path) -> _Config:
     reason = f"{config.name} {'names no other parameterization' if word is None else 'says so'}"
     encoder = _value(text, ("model", "params", "cond_stage_config", "target")) or ""
     channels = _value(text, ("model", "params", "unet_config", "params", "in_channels")) or ""
-    family: Family | None = "sd1" if "CLIP" in encoder else None
+    first: Family | None = "sd1" if "CLIP" in encoder else None
     return _Config(
         _WORDS["eps" if word is None else word],
         reason,
-        "sd2" if "OpenCLIP" in encoder else family,
+        "sd2" if "OpenCLIP" in encoder else first,
         int(channels) if re.fullmatch(r"\d{1,3}", channels) else None,
     )
 
