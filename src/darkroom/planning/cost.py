@@ -7,7 +7,13 @@ positions, height times width; C width of a level.
 
 from dataclasses import dataclass
 
-from darkroom.contracts import AutoencoderConfig, TextEncoderConfig, UNetConfig
+from darkroom.contracts import (
+    AutoencoderConfig,
+    DepthConfig,
+    ImageEncoderConfig,
+    TextEncoderConfig,
+    UNetConfig,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +128,54 @@ def decoder_cost(config: AutoencoderConfig, height: int, width: int) -> Cost:
     return tally.cost()
 
 
+def image_cost(config: ImageEncoderConfig) -> Cost:
+    """The image tower on one picture."""
+    tally, patches = _Tally(), config.grid**2
+    tally.linear(3 * config.patch**2, config.width, patches)
+    _vision_blocks(tally, config.layers, config.width, config.feed_width, patches + 1)
+    tally.linear(config.width, config.embedding, 1)
+    return tally.cost()
+
+
+def depth_cost(config: DepthConfig, height: int, width: int) -> Cost:
+    """The depth network on a picture of this height and width in pixels."""
+    tally, area = _Tally(), height * width
+    tally.conv(3, config.stem, area // 4, kernel=7)
+    tally.moment(3 * config.stem * area // 4)
+    before, at = config.stem, area // 16
+    for index, (blocks, stage_width) in enumerate(config.stages):
+        at = at if index == 0 else at // 4
+        narrow = stage_width // 4
+        for block in range(blocks):
+            tally.conv(before, narrow, at, kernel=1)
+            tally.conv(narrow, narrow, at)
+            tally.conv(narrow, stage_width, at, kernel=1)
+            if block == 0:
+                tally.conv(before, stage_width, at, kernel=1)
+            tally.moment(4 * stage_width * at)
+            before = stage_width
+    tally.conv(before, config.width, at, kernel=1)
+    _vision_blocks(tally, max(config.taps) + 1, config.width, config.feed_width, at + 1)
+    for _ in config.taps:
+        tally.linear(2 * config.width, config.width, at)
+        tally.conv(config.width, config.width, at, kernel=1)
+    tally.conv(config.width, config.width, at // 4)
+    features, (first, second) = config.features, config.head
+    widths = (config.stages[0][1], config.stages[1][1], config.width, config.width)
+    for level, level_width in enumerate(widths):
+        at = area // 16 // 4**level
+        tally.conv(level_width, features, at)
+        for _ in range(2 if level == len(widths) - 1 else 4):
+            tally.conv(features, features, at)
+        tally.conv(features, features, 4 * at, kernel=1)
+        tally.moment(9 * features * at)
+    tally.conv(features, first, area // 4)
+    tally.conv(first, second, area)
+    tally.conv(second, 1, area, kernel=1)
+    tally.moment((first + 2 * second) * area)
+    return tally.cost()
+
+
 class _Tally:
     """Sums and the maximum, while a network is walked; `held` outlives the layer at hand."""
 
@@ -162,6 +216,14 @@ def _resblock(tally: _Tally, before: int, width: int, area: int, time_width: int
         tally.conv(before, width, area, kernel=1)
     # Input, normalised and activated; or input, first result, normalised and activated.
     tally.moment(max(3 * before, before + 3 * width) * area)
+
+
+def _vision_blocks(tally: _Tally, layers: int, width: int, feed_width: int, tokens: int) -> None:
+    for _ in range(layers):
+        tally.attention(width, width, tokens, tokens)
+        tally.linear(width, feed_width, tokens)
+        tally.linear(feed_width, width, tokens)
+    tally.moment((2 * width + 3 * feed_width) * tokens)
 
 
 def _attention(tally: _Tally, config: UNetConfig, index: int, area: int, tokens: int) -> None:

@@ -14,6 +14,8 @@ STEPS = 20  # where neither the user nor the model says
 SIZE_MULTIPLE = 8
 # Beyond, a model repeats its subject, and attention grows with the fourth power of the side.
 MAX_TIMES_NATIVE = 8
+# Of an enlarged picture, in pixels: larger ones no common program opens.
+MAX_ENLARGED = 16_384
 # Painted smaller than it is, a part of an image comes back blurred; up to so many times the native
 # area a model keeps its composition.
 SHARP = 2
@@ -78,12 +80,14 @@ def _size(request: Request, spec: ModelSpec, input_size: tuple[int, int] | None)
     An input image keeps its shape: within the model's native area, or beside the side that was
     asked for.
     """
+    if request.task == "upscale" and input_size is not None:
+        return _upscaled(request, spec, input_size)
     native = spec.native_width, spec.native_height
     largest = MAX_TIMES_NATIVE * max(native)
     across, down = _multiples(request, spec)
     width = _side("Width", request.width, largest, native[0], across)
     height = _side("Height", request.height, largest, native[1], down)
-    if input_size is None:
+    if input_size is None or request.task == "vary":
         return (
             first(width, spec.defaults.width, native[0]),
             first(height, spec.defaults.height, native[1]),
@@ -102,6 +106,28 @@ def _size(request: Request, spec: ModelSpec, input_size: tuple[int, int] | None)
         return min(max(multiple * round(side * scale / multiple), multiple), largest)
 
     return first(width, fit(input_size[0], across)), first(height, fit(input_size[1], down))
+
+
+def _upscaled(request: Request, spec: ModelSpec, input_size: tuple[int, int]) -> tuple[int, int]:
+    """So many times the image as the model enlarges, no more and no less."""
+    factor = spec.autoencoder.factor
+    width, height = (factor * side for side in input_size)
+    shown = f"An image of {input_size[0]} × {input_size[1]}"
+    if max(width, height) > MAX_ENLARGED:
+        raise RequestError(
+            f"{shown} enlarged {factor} times would be {width} × {height}.",
+            f"{MAX_ENLARGED // factor} on a side is the most; cut it or make it smaller.",
+        )
+    if (first(request.width, width), first(request.height, height)) != (width, height):
+        raise RequestError(
+            f"{shown} becomes {width} × {height}: {spec.name} enlarges {factor} times.",
+            "Leave width and height out, and resize the image before or afterwards.",
+        )
+    if request.tiling not in {None, "none"}:
+        raise RequestError(
+            "An enlarged image cannot be made to continue at its other edge.", "Leave tiling out."
+        )
+    return width, height
 
 
 def _check_shape(size: tuple[int, int]) -> None:

@@ -13,8 +13,18 @@ from dataclasses import dataclass, replace
 from darkroom.contracts import Machine, ModelSpec, Pass, Plan, Precision, Resolved
 from darkroom.errors import DarkroomError
 from darkroom.names import SAMPLERS, evaluations
-from darkroom.planning.cost import Cost, decoder_cost, encoder_cost, text_cost, unet_cost
+from darkroom.planning.cost import (
+    Cost,
+    decoder_cost,
+    depth_cost,
+    encoder_cost,
+    image_cost,
+    text_cost,
+    unet_cost,
+)
+from darkroom.planning.depth import seen_size
 from darkroom.planning.passes import SIZE_MULTIPLE, round_up
+from darkroom.tiles import tiles
 
 ENGINE = "torch"
 
@@ -33,6 +43,9 @@ _WORTH_HALVING = 5e10
 _WORTH_SHARING = 1e10
 _STEP_SECONDS = 1.0  # images are batched while a step stays this short, so that stopping is prompt
 _RESERVE = 0.05  # of the free memory is left to others
+# Bytes of an enlarged picture's pixel while it lies whole in memory: of three colours in float32,
+# what the tiles of the decoder make, and two steps of its way to 8 bits (`tasks.pixels.to_raster`).
+_PICTURE = 36
 _EMULATION = 4  # a format that a device does not compute in costs about so many times fp32
 
 
@@ -50,9 +63,10 @@ class Prompts:
 class _Run:
     """What one pass asks of the networks, for one image.
 
-    `unet`: one row of the longest prompt.  `rows`: of the U-Net's batch that are computed at once.
+    `unet`: one row of the longest prompt, tile after tile.  `rows`: of the U-Net's batch that are
+    computed at once.
     `evaluations`: rows that it computes from the first step to the last, in so many `calls`, with
-    so many `flops`.
+    so many `flops`.  `picture_bytes`: what holds the picture of which the networks see tiles.
     """
 
     unet: Cost
@@ -62,17 +76,20 @@ class _Run:
     flops: int
     decoder: Cost | None
     encoder: Cost | None
+    picture_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Work:
     """What a request asks of each network: the text encoder for each chunk of the prompts, the
-    others for each image, but for the encoder where all images begin with the same one.
+    others for each image, but for the encoder where all images begin with the same one.  `looks`:
+    of the networks that only look at the images that came in, once.
     """
 
     text: Cost
     chunks: int
     runs: tuple[_Run, ...]
+    looks: tuple[Cost, ...]
     same_start: bool
 
     @property
@@ -146,13 +163,32 @@ def _work(resolved: Resolved, spec: ModelSpec, prompts: Prompts) -> _Work:
         text=text_cost(spec.text_encoder),
         chunks=(prompts.negative + sum(tokens for tokens, _ in prompts.parts)) // length,
         runs=tuple(_run(resolved, spec, prompts, index) for index in range(len(resolved.passes))),
+        looks=tuple(_looks(resolved, spec)),
         same_start=resolved.request.image is not None,
     )
 
 
+def _looks(resolved: Resolved, spec: ModelSpec) -> Iterator[Cost]:
+    request, size = resolved.request, resolved.passes[0]
+    if spec.depth is not None and request.depth is None:
+        width, height = seen_size(size.width, size.height)
+        yield depth_cost(spec.depth, height, width)
+    if spec.image_encoder is not None:
+        yield from [image_cost(spec.image_encoder)] * (1 + len(request.images))
+
+
+def _begins_encoded(resolved: Resolved) -> bool:
+    """Whether the autoencoder reads the input image."""
+    task = resolved.request.task
+    if task == "depth2img":
+        return not resolved.from_noise
+    return resolved.request.image is not None and task not in {"upscale", "vary"}
+
+
 def _run(resolved: Resolved, spec: ModelSpec, prompts: Prompts, index: int) -> _Run:
     this, factor = resolved.passes[index], spec.autoencoder.factor
-    width, height = this.canvas_width, this.canvas_height
+    rows, columns, count = _tiles(resolved, spec, this)
+    height, width = factor * rows, factor * columns
     guided, plain = _evaluations(resolved, this)
     seen = [
         (guided, _read(resolved, prompts, resolved.guidance, resolved.image_guidance)),
@@ -160,12 +196,12 @@ def _run(resolved: Resolved, spec: ModelSpec, prompts: Prompts, index: int) -> _
     ]
     seen = [(times, rows) for times, rows in seen if times] or seen[:1]
     costs = {
-        tokens: unet_cost(spec.unet, height // factor, width // factor, tokens)
+        tokens: _times(unet_cost(spec.unet, rows, columns, tokens), count)
         for tokens in {tokens for _, rows in seen for tokens in rows}
     }
     last = index == len(resolved.passes) - 1
     in_pixels = resolved.hires is not None and resolved.hires.enlarger == "lanczos"
-    decoded, encoded = last or in_pixels, in_pixels if index else resolved.request.image is not None
+    decoded, encoded = last or in_pixels, in_pixels if index else _begins_encoded(resolved)
     return _Run(
         unet=costs[max(costs)],
         rows=max(max(rows.values()) for _, rows in seen),
@@ -176,9 +212,25 @@ def _run(resolved: Resolved, spec: ModelSpec, prompts: Prompts, index: int) -> _
             for times, rows in seen
             for tokens, count in rows.items()
         ),
-        decoder=decoder_cost(spec.autoencoder, height, width) if decoded else None,
+        decoder=_times(decoder_cost(spec.autoencoder, height, width), count) if decoded else None,
         encoder=encoder_cost(spec.autoencoder, height, width) if encoded else None,
+        picture_bytes=_PICTURE * this.canvas_width * this.canvas_height if count > 1 else 0,
     )
+
+
+def _tiles(resolved: Resolved, spec: ModelSpec, this: Pass) -> tuple[int, int, int]:
+    """Height and width in latents of what the networks see at once, and how often they do."""
+    factor = spec.autoencoder.factor
+    height, width = this.canvas_height // factor, this.canvas_width // factor
+    if resolved.request.task != "upscale":
+        return height, width, 1
+    found = tiles(height, width, spec.unet.multiple)
+    return found.height, found.width, found.count
+
+
+def _times(cost: Cost, count: int) -> Cost:
+    """So many evaluations, one after the other."""
+    return replace(cost, flops=count * cost.flops, kernels=count * cost.kernels)
 
 
 def _read(
@@ -239,11 +291,12 @@ def _precisions(resolved: Resolved, work: _Work, machine: Machine) -> Sequence[P
 
 def _needs(work: _Work, spec: ModelSpec, precision: Precision, rows: int = 1) -> int:
     """Bytes at the fullest moment with so many rows of the U-Net's batch at once."""
-    moments = [_moment(work.text, 1)]
+    moments = [_moment(cost, 1) for cost in (work.text, *work.looks)]
     for run in work.runs:
         moments.append(_moment(run.unet, rows))
         moments += [_moment(cost, 1) for cost in (run.decoder, run.encoder) if cost is not None]
-    return (spec.parameters + max(moments)) * _BYTES[precision]
+    picture = max(run.picture_bytes for run in work.runs)
+    return (spec.parameters + max(moments)) * _BYTES[precision] + picture
 
 
 def _moment(cost: Cost, rows: int) -> int:
@@ -272,7 +325,8 @@ def _batch(
 
 def _seconds(work: _Work, count: int, batch: int, speed: float) -> float:
     """Arithmetic by speed, and a little for each layer that is called."""
-    flops, kernels = work.chunks * work.text.flops, work.chunks * work.text.kernels
+    flops = work.chunks * work.text.flops + sum(look.flops for look in work.looks)
+    kernels = work.chunks * work.text.kernels + sum(look.kernels for look in work.looks)
     for run in work.runs:
         flops += count * run.flops
         kernels += math.ceil(count / batch) * run.calls * run.unet.kernels
@@ -366,10 +420,19 @@ def _way_out(
         passes = tuple(_shrunk(one, eighths, multiple, spec) for one in resolved.passes)
         smaller = replace(resolved, passes=passes)
         if _needs(_work(smaller, spec, prompts), spec, precision) <= free:
-            return f"Ask for {passes[0].width} × {passes[0].height}, or close other programs."
+            return f"{_wished(smaller, spec)}, or close other programs."
     if machine.device != "cpu":
         return "Close other programs, or use the CPU."
     return "Close other programs, or use a smaller model."
+
+
+def _wished(resolved: Resolved, spec: ModelSpec) -> str:
+    """How to ask for the size of a request."""
+    size = resolved.passes[0]
+    if resolved.request.task != "upscale":
+        return f"Ask for {size.width} × {size.height}"
+    factor = spec.autoencoder.factor
+    return f"Give an image of {size.width // factor} × {size.height // factor}"
 
 
 def _shrunk(one: Pass, eighths: int, multiple: int, spec: ModelSpec) -> Pass:

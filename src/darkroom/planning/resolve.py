@@ -37,6 +37,8 @@ from darkroom.planning.passes import passes
 SAMPLER = "dpmpp_2m"
 SCHEDULE = "karras"
 GUIDANCE = 7.5
+# Those of the reference's own programs for these tasks.
+GUIDANCES: Mapping[Task, float] = {"depth2img": 9.0, "upscale": 9.0, "vary": 10.0}
 # How much of an image is made anew; of the other tasks all.
 STRENGTHS: Mapping[Task, float] = {"img2img": 0.75, "inpaint": 1.0, "depth2img": 0.9}
 NOISE_LEVELS: Mapping[Task, int] = {"upscale": 20, "vary": 0}
@@ -55,6 +57,7 @@ MAX_CHURN = 100.0
 MAX_SIGMA = 1000.0  # no schedule comes near
 MAX_NOISE_SCALE = 2.0
 MAX_HIRES = 4.0
+MAX_WEIGHT = 100.0
 MAX_PROMPT_BYTES = 100_000
 # The invisible watermark needs a picture of at least this area (invisible-watermark 0.2.0).
 WATERMARK_AREA = 65_536
@@ -84,6 +87,7 @@ def resolve(
     _check_texts(request)
     suitability.check(request, spec)
     _check_choices(request)
+    _check_weights(request)
     _check_device(request.device)
     if request.ema and not spec.ema:
         raise RequestError(
@@ -117,7 +121,7 @@ def resolve(
         passes=made,
         sampler=sampler,
         schedule=schedule,
-        guidance=_guidance(first(request.guidance, spec.defaults.guidance, GUIDANCE)),
+        guidance=_guidance(request, spec),
         rescale=checks.real("Rescale", first(request.rescale, 0), 0, 1, "0.7 is usual"),
         guidance_start=guidance_start,
         guidance_end=guidance_end,
@@ -178,6 +182,23 @@ def _check_choices(request: Request) -> None:
     checks.choice("noise", request.noise, get_args(NoiseSource))
     checks.choice("tiling", request.tiling, get_args(Tiling))
     checks.choice("enlarger", request.hires_enlarger, get_args(Enlarger))
+
+
+def _check_weights(request: Request) -> None:
+    weights, images = request.image_weights, 1 + len(request.images)
+    if not weights:
+        return
+    if len(weights) != images:
+        raise RequestError(
+            f"There are {len(weights)} weights for {images} images.",
+            "Give one for each image, in their order, or none to mix them evenly.",
+        )
+    for weight in weights:
+        checks.real("The weight of an image", weight, 0, MAX_WEIGHT, "1 is usual")
+    if sum(weights) == 0:
+        raise RequestError(
+            "The weights of all images are 0.", "Give one of them a weight above 0, such as 1."
+        )
 
 
 def _check_prediction(sampler: str, prediction: Prediction, spec: ModelSpec) -> None:
@@ -252,7 +273,11 @@ def _variation_strength(request: Request) -> float:
     return checks.real("Variation strength", value, 0, 1, "0.1 is a little")
 
 
-def _guidance(value: float) -> float:
+def _guidance(request: Request, spec: ModelSpec) -> float:
+    usual = GUIDANCES.get(request.task, GUIDANCE)
+    if request.task == "upscale" and request.prompt == request.negative:
+        usual = 1.0  # nothing to guide: all else that the U-Net sees is the same for both
+    value = first(request.guidance, spec.defaults.guidance, usual)
     return checks.real("Guidance", value, -MAX_GUIDANCE, MAX_GUIDANCE, "7.5 is usual")
 
 

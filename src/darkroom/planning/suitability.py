@@ -88,6 +88,11 @@ def check(request: Request, spec: ModelSpec) -> None:
             f"Use it with {_listed(_ABLE[spec.task])}, or choose a model for "
             f"{_listed([_MADE_FOR[made] for made, able in _ABLE.items() if task in able])}.",
         )
+    if task == "depth2img" and spec.depth is None and request.depth is None:
+        raise RequestError(
+            f"{spec.name} comes without the network that measures depths.",
+            "Give a map of them: what is nearer is brighter.",
+        )
     if request.image_guidance is not None and spec.task != "pix2pix":
         raise RequestError(
             f"Image guidance is for models that follow instructions, and {spec.name} is none.",
