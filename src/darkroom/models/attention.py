@@ -98,8 +98,8 @@ def _attend_products(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
     scaled = q * width**-0.5
     mean = k.mean(2, keepdim=True)
-    radius = torch.linalg.vector_norm(k - mean, dim=-1, dtype=torch.float32).amax(-1, keepdim=True)
-    length = torch.linalg.vector_norm(scaled, dim=-1, dtype=torch.float32)
+    radius = torch.linalg.vector_norm(k - mean, dim=-1).float().amax(-1, keepdim=True)
+    length = torch.linalg.vector_norm(scaled, dim=-1).float()
     centre = (scaled @ mean.transpose(-1, -2)).squeeze(-1).float()  # [B, H, T]
     bound = _above(centre + length * radius)
     largest = torch.maximum(bound.abs(), centre.abs()).amax(-1)
@@ -134,9 +134,10 @@ def _attend_products(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 def _above(logits: Tensor) -> Tensor:
     """A little more than what bf16 may have rounded off, and then where sigmoids are exponentials.
 
-    Twice 1/256 is lost at most: by the logits themselves, and by this bound in its column.
+    Four times 1/256 is lost at most: by the logits themselves, by a query's length and the keys'
+    radius, and by this bound in its column.
     """
-    return logits + logits.abs() / 128 + _BELOW
+    return logits + logits.abs() / 64 + _BELOW
 
 
 def _linear(x: Tensor, weight: Tensor, function: str = "none") -> Tensor:
