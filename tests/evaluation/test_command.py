@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 from typer.testing import CliRunner
 
+from darkroom.checkpoints import catalog
 from darkroom.cli.app import app
 from darkroom.evaluation.mini import spec_of, unknown
 from darkroom.evaluation.suites import trials
@@ -42,6 +43,7 @@ def test_the_report_says_the_same_on_paper_and_to_programs(
 ) -> None:
     folder, told = report
     assert json.loads((folder / "report.json").read_text("utf-8")) == told
+    assert told["sha256"] == catalog.sha256(catalog.find("mini"))
     suites = told["suites"]
     assert isinstance(suites, dict)
     assert list(suites) == ["single", "sketch"]

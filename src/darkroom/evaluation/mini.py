@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+import darkroom
 from darkroom import api
 from darkroom.checkpoints import catalog
 from darkroom.checkpoints.detect import detect
@@ -33,9 +34,10 @@ START_SIDE = 128  # pixels of the images that img2img starts from; they are fitt
 
 @dataclass(frozen=True)
 class Report:
-    """What a model makes of its prompts, suite by suite."""
+    """What a model makes of its prompts, suite by suite.  `sha256`: of the model's file."""
 
     model: str
+    sha256: str
     suites: Mapping[str, SuiteReport]
     notes: tuple[str, ...]
 
@@ -60,7 +62,13 @@ class Report:
             }
             for name, suite in self.suites.items()
         }
-        return {"model": self.model, "suites": suites, "notes": self.notes}
+        return {
+            "model": self.model,
+            "sha256": self.sha256,
+            "version": darkroom.__version__,
+            "suites": suites,
+            "notes": self.notes,
+        }
 
     def write(self, folder: Path, *, overwrite: bool = False) -> None:
         """Write `report.json` and `index.html`.  OutputError."""
@@ -116,12 +124,15 @@ def evaluate(
             continue
         pictures = list(_told(images(opened, chosen, drawer), name, len(chosen), tell))
         drawings = [drawer.draw(trial, side) for trial in chosen]
-        judged = [ask(judge, *shown) for shown in zip(chosen, pictures, strict=True)]
-        true = [ask(judge, *shown) for shown in zip(chosen, drawings, strict=True)]
         again = [reconstruction(autoencoder, drawing) for drawing in drawings]
-        through = [ask(judge, *shown) for shown in zip(chosen, again, strict=True)]
-        done[name] = SuiteReport(judged, figures(judged), figures(true), figures(through), pictures)
-    return Report(spec.name, done, tuple(notes))
+        answers, true, through = (
+            [ask(judge, trial, image) for trial, image in zip(chosen, shown, strict=True)]
+            for shown in (pictures, drawings, again)
+        )
+        done[name] = SuiteReport(
+            answers, figures(answers), figures(true), figures(through), pictures
+        )
+    return Report(spec.name, catalog.sha256(spec.path), done, tuple(notes))
 
 
 def spec_of(model: str) -> ModelSpec:
