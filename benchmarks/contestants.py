@@ -21,7 +21,7 @@ import darkroom
 from darkroom.checkpoints.load import Networks, load
 from darkroom.contracts import Request
 from darkroom.diffusion.denoiser import Denoiser
-from darkroom.diffusion.guidance import guided
+from darkroom.diffusion.guidance import Conditions, Part, guided
 from darkroom.diffusion.schedule import alphas_cumprod
 from darkroom.runtime.allocator import weights_apart
 from darkroom.runtime.packing import pack
@@ -71,7 +71,8 @@ class Darkroom:
     def _denoise(self) -> Callable[[Tensor, Tensor], Tensor]:
         denoiser = Denoiser(self._networks.unet, alphas_cumprod(), "eps")
         without, along = torch.randn(2, 1, 77, 768, generator=_generator())
-        return guided(denoiser, along, without, GUIDANCE)
+        conditions = Conditions(parts=(Part(along),), negative=without)
+        return guided(denoiser, lambda _: conditions, GUIDANCE)
 
     def step(self) -> Tensor:
         """See Contestant."""
