@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
 
 from darkroom.contracts import (
+    DepthMapped,
     Enlarger,
     Event,
     Fill,
@@ -238,6 +239,98 @@ class Model:
         )
         return self._make(chosen(styled(request, styles)), previews=previews)
 
+    def depth2img(
+        self,
+        image: "Source",
+        prompt: str = "",
+        *,
+        strength: float | None = None,
+        depth: "Source | None" = None,
+        styles: Sequence[str] = (),
+        previews: bool = False,
+        **wishes: Unpack[Wishes],
+    ) -> "Generation":
+        """Images with the depths of `image`, or those of the map `depth`: nearer is brighter.
+
+        `strength`: 1 keeps the depths alone, 0.9 where it is not said.  `styles`, `previews`, and
+        what may stand in `prompt`: as for `txt2img`.  Wishes: see `Wishes`.
+
+        Raises:
+            ImageError: image or map is none, or cannot be read.
+            RequestError: a wish that cannot be meant, or a map of another shape than the image.
+        """
+        request = self._request(
+            task="depth2img",
+            prompt=prompt,
+            image=_encoded(image),
+            strength=strength,
+            depth=None if depth is None else _encoded(depth),
+            **wishes,
+        )
+        return self._make(chosen(styled(request, styles)), previews=previews)
+
+    def upscale(
+        self,
+        image: "Source",
+        prompt: str = "",
+        *,
+        noise_level: int | None = None,
+        styles: Sequence[str] = (),
+        previews: bool = False,
+        **wishes: Unpack[Wishes],
+    ) -> "Generation":
+        """`image` four times as wide and high, by a model made for it; its size is not a wish.
+
+        `prompt`: what it shows.  `noise_level`: how much of it is made up anew, 0 … 350, 20 where
+        it is not said.  `styles`, `previews`, and what may stand in `prompt`: as for `txt2img`.
+        Wishes: see `Wishes`.
+
+        Raises:
+            ImageError: the image is none, or cannot be read.
+            RequestError: a wish that cannot be meant.
+        """
+        request = self._request(
+            task="upscale",
+            prompt=prompt,
+            image=_encoded(image),
+            noise_level=noise_level,
+            **wishes,
+        )
+        return self._make(chosen(styled(request, styles)), previews=previews)
+
+    def vary(
+        self,
+        image: "Source",
+        prompt: str = "",
+        *,
+        images: "Sequence[Source]" = (),
+        weights: Sequence[float] = (),
+        noise_level: int | None = None,
+        styles: Sequence[str] = (),
+        previews: bool = False,
+        **wishes: Unpack[Wishes],
+    ) -> "Generation":
+        """Images of what `image` shows and, if there are any, `images`, by a model made for it.
+
+        `weights`: the proportions in which all of them are mixed, the first being that of `image`;
+        evenly where they are not said.  `noise_level`: how freely, 0 … 999.  `styles`, `previews`,
+        and what may stand in `prompt`: as for `txt2img`.  Wishes: see `Wishes`.
+
+        Raises:
+            ImageError: an image is none, or cannot be read.
+            RequestError: a wish that cannot be meant.
+        """
+        request = self._request(
+            task="vary",
+            prompt=prompt,
+            image=_encoded(image),
+            images=tuple(_encoded(one) for one in images),
+            image_weights=tuple(weights),
+            noise_level=noise_level,
+            **wishes,
+        )
+        return self._make(chosen(styled(request, styles)), previews=previews)
+
     def make(self, request: Request, *, previews: bool = False) -> "Generation":
         """What a whole `Request` asks for; `txt2img` and `img2img` are short ways to one.
 
@@ -264,11 +357,14 @@ class Generation:
     def __init__(self, events: Generator[Event]) -> None:
         self._events = events
         self._images: list[Image] = []
+        self._depths: bytes | None = None
 
     def __iter__(self) -> Iterator[Event]:
         for event in self._events:
             if isinstance(event, ImageDone):
                 self._images.append(Image(event))
+            elif isinstance(event, DepthMapped):
+                self._depths = event.file
             yield event
 
     def cancel(self) -> None:
@@ -293,6 +389,14 @@ class Generation:
         if not images:
             raise DarkroomError("There is no image: the run was cancelled or failed before it.")
         return images[0]
+
+    @property
+    def depth(self) -> bytes | None:
+        """The map that depth2img keeps, a PNG file of 16 bits of grey; of other tasks None."""
+        if self._depths is None:
+            for _ in self:
+                pass
+        return self._depths
 
     @property
     def pil(self) -> "PIL.Image.Image":

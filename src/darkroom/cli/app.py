@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from darkroom.cli import (
+    depth2img,
     doctor,
     evaluate,
     failure,
@@ -23,6 +24,8 @@ from darkroom.cli import (
     replay,
     tokens,
     train,
+    upscale,
+    vary,
 )
 from darkroom.cli.flags import NO_VALUE
 
@@ -71,6 +74,9 @@ app = typer.Typer(
 app.command()(generate.txt2img)
 app.command()(generate.img2img)
 app.command()(inpaint.inpaint)
+app.command()(depth2img.depth2img)
+app.command()(upscale.upscale)
+app.command()(vary.vary)
 app.command()(inspect.inspect)
 app.command()(replay.replay)
 app.command()(tokens.tokens)

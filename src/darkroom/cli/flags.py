@@ -307,6 +307,11 @@ def takes_flags(command: Callable[..., None]) -> Callable[..., None]:
     return takes(*(field.name for field in dataclasses.fields(Flags)))(command)
 
 
+def takes_flags_but(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Offer every flag but these, which mean nothing to the command."""
+    return takes(*({field.name for field in dataclasses.fields(Flags)} - {*names}))
+
+
 def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Offer these flags alone; in `flags: Flags` the others are as if nothing was said."""
     hints = get_type_hints(Flags, include_extras=True)

@@ -1,11 +1,20 @@
 """Requests become finished images, while progress and preview tell how far they are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from darkroom.cli.outputs import Preview
 from darkroom.cli.progress import Progress
-from darkroom.contracts import ImageDone, Noted, Plan, Request, Resolved, Started, Stepped
+from darkroom.contracts import (
+    DepthMapped,
+    ImageDone,
+    Noted,
+    Plan,
+    Request,
+    Resolved,
+    Started,
+    Stepped,
+)
 from darkroom.errors import OutputError
 from darkroom.tasks import judging
 
@@ -32,9 +41,15 @@ def engine_for(requests: Sequence[Request]) -> "Engine":
 
 
 def make(
-    requests: Sequence[Request], progress: Progress, preview: Preview | None = None
+    requests: Sequence[Request],
+    progress: Progress,
+    preview: Preview | None = None,
+    *,
+    depths: Callable[[bytes], None] = lambda _: None,
 ) -> Iterator[ImageDone]:
     """Each finished image, as soon as it is one; all requests name the same model.
+
+    `depths` takes the map that depth2img keeps, a PNG file, each time that there is one.
 
     Every wish is judged before the first is carried out.  Interrupted, it stops within a step.
 
@@ -55,6 +70,8 @@ def make(
             progress.say(_headline(resolved, event.plan))
         elif isinstance(event, Noted):
             progress.say(event.message)
+        elif isinstance(event, DepthMapped):
+            depths(event.file)
         elif isinstance(event, ImageDone):
             yield event
         elif isinstance(event, Stepped):

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,8 +14,13 @@ from darkroom.cli.making import make
 from darkroom.cli.progress import Progress, progress
 from darkroom.contracts import ImageDone, Request
 
+Depths = Callable[[bytes], None]
+"""Takes the depth map of depth2img, a PNG file."""
 
-def carry_out(requests: Sequence[Request], flags: Flags) -> None:
+
+def carry_out(
+    requests: Sequence[Request], flags: Flags, *, depths: Depths = lambda _: None
+) -> None:
     """Carry out Requests that all name the same model, as the flags say."""
     if flags.plan:
         plans.show(requests, as_json=flags.json)
@@ -25,7 +30,7 @@ def carry_out(requests: Sequence[Request], flags: Flags) -> None:
     report = _Report()
     try:
         with progress(quiet=flags.quiet) as talk:
-            _save(requests, flags, target, talk, report)
+            _save(requests, flags, target, talk, report, depths)
     except KeyboardInterrupt as stop:
         typer.echo(f"Stopped. Finished images: {len(report.images)} of {wanted}.", err=True)
         raise typer.Exit(failure.INTERRUPTED) from stop
@@ -60,6 +65,7 @@ def _save(
     target: outputs.Outputs,
     talk: Progress,
     report: _Report,
+    depths: Depths,
 ) -> None:
     """Save each image as soon as it is finished, then the grid; results are told at once."""
 
@@ -68,7 +74,7 @@ def _save(
             talk.result(str(path))
 
     for_grid = []
-    for done in make(requests, talk, outputs.preview(flags.preview)):
+    for done in make(requests, talk, outputs.preview(flags.preview), depths=depths):
         path = write(done, target, str(done.seed))
         report.add(path, done)  # before it is told: Ctrl-C may come in between
         tell(path)

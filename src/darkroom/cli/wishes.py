@@ -19,6 +19,8 @@ _WISHES = [field.name for field in dataclasses.fields(Request)]
 _FIELDS = [name for name in _WISHES if name in _FLAGS]
 # What one command alone says.
 _OWN = [name for name in _WISHES if name not in _FLAGS | {"task", "image", "prompt", "version"}]
+# Tasks in which the image says enough.
+_WORDLESS: tuple[Task, ...] = ("upscale", "vary")
 _BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -55,7 +57,7 @@ def requests(
             dataclasses.replace(first, prompt=text, seed=_continued(first, index)),
             flags.style or (),
         )
-        for index, text in enumerate(_prompts(prompt, flags.from_file, alike.get("prompt")))
+        for index, text in enumerate(_prompts(task, prompt, flags.from_file, alike.get("prompt")))
     ]
     if prompt is None and flags.from_file is None:
         return tuple(wanted)  # in the prompt of an image everything is chosen already
@@ -86,7 +88,7 @@ def _continued(first: Request, index: int) -> int | None:
     return None if first.seed is None else first.seed + index * first.count
 
 
-def _prompts(prompt: str | None, file: str | None, alike: str | None) -> list[str]:
+def _prompts(task: Task, prompt: str | None, file: str | None, alike: str | None) -> list[str]:
     if prompt is not None and file is not None:
         raise RequestError("There are a prompt and a file of prompts.", "Keep one of the two.")
     if prompt is not None:
@@ -95,6 +97,8 @@ def _prompts(prompt: str | None, file: str | None, alike: str | None) -> list[st
         return [line for line in lines(file) if line.strip()]
     if alike is not None:
         return [alike]
+    if task in _WORDLESS:
+        return [""]
     raise RequestError("There is no prompt.", 'Say what to make: darkroom txt2img "a hamster".')
 
 

@@ -1,0 +1,49 @@
+"""The command that enlarges an image."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from darkroom.cli.flags import IMAGE, Flags, takes_flags_but
+from darkroom.cli.generate import teller
+
+
+@takes_flags_but(
+    *("width", "height", "tiling"),
+    *("hires", "hires_strength", "hires_steps", "hires_enlarger"),
+)
+def upscale(
+    image: Annotated[Path, typer.Argument(help="The image to enlarge.", show_default=False)],
+    prompt: Annotated[
+        str | None,
+        typer.Argument(help="What it shows, which helps with details.", show_default=False),
+    ] = None,
+    noise_level: Annotated[
+        int | None,
+        typer.Option(
+            help="How much of the image is made up anew, 0 to 350: more gives sharper details, "
+            "and others. Default: 20.",
+            rich_help_panel=IMAGE,
+            metavar="N",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    flags: Flags,
+) -> None:
+    """Make an image four times as wide and high, with a model made for it.
+
+    Example: darkroom upscale small.png "a hamster, sharp photograph" --model x4.safetensors
+    """
+    from darkroom.cli import saving, wishes
+
+    wanted = wishes.requests(
+        flags,
+        task="upscale",
+        prompt=prompt,
+        image=image,
+        tell=teller(flags),
+        noise_level=noise_level,
+    )
+    saving.carry_out(wanted, flags)
