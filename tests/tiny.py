@@ -83,7 +83,7 @@ DEPTH = DepthConfig(
     feed_width=128,
     taps=(2, 3),
     features=32,
-    head=(32, 16),
+    head=(16, 32),
 )
 IMAGE = ImageEncoderConfig(
     patch=14,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, DiffusionPipeline, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import (
     convert_ldm_unet_checkpoint,
     convert_open_clip_checkpoint,
@@ -16,6 +16,7 @@ from diffusers.loaders.single_file_utils import (
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from darkroom.checkpoints.convert import convert
 from darkroom.checkpoints.detect import detect
 from darkroom.checkpoints.header import read_header
 from darkroom.checkpoints.load import Networks, load, parts_of
@@ -35,6 +36,14 @@ TASKS = {
     "x4": ("sd2", "upscale", "v"),
     "unclip-l": ("sd2", "vary", "v"),
     "unclip-h": ("sd2", "vary", "v"),
+}
+PIPELINES = {
+    "sd1-inpaint": "StableDiffusionInpaintPipeline",
+    "pix2pix": "StableDiffusionInstructPix2PixPipeline",
+    "sd2-v": "StableDiffusionPipeline",
+    "sd2-depth": "StableDiffusionDepth2ImgPipeline",
+    "x4": "StableDiffusionUpscalePipeline",
+    "unclip-l": "StableUnCLIPImg2ImgPipeline",
 }
 # Pixels a side where the file does not say: those that the published ones were trained on.
 SIDES = {"sd2-v": 768, "unclip-l": 768, "unclip-h": 768}
@@ -338,3 +347,79 @@ def test_an_autoencoder_that_does_not_fit_is_refused(made: Made, tmp_path: Path)
     safetensors.torch.save_file({"a": torch.ones(1)}, tmp_path / "a.safetensors")
     with pytest.raises(ModelError, match="holds no autoencoder"):
         load(spec, precision="fp32", device="cpu", vae=tmp_path / "a.safetensors")
+
+
+@pytest.fixture(scope="module")
+def folders(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Kind], Path]:
+    """Each kind as a folder of diffusers, written once."""
+    place, written = tmp_path_factory.mktemp("folders"), {}
+
+    def make(kind: Kind) -> Path:
+        if kind not in written:
+            written[kind] = place / kind
+            for _ in convert(made(kind).ckpt, written[kind], precision="fp32"):
+                pass
+        return written[kind]
+
+    return make
+
+
+Folders = Callable[[Kind], Path]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_goes_to_a_folder_and_back(
+    kind: Kind, made: Made, folders: Folders, tmp_path: Path
+) -> None:
+    folder = folders(kind)
+    known, spec = spec_of(folder), spec_of(made(kind).ckpt)
+    changes = {"path", "name", "stored_bytes", "prediction_reason", "parameters"}
+    for field in dataclasses.fields(spec):
+        if field.name not in changes:
+            assert getattr(known, field.name) == getattr(spec, field.name), field.name
+    back = tmp_path / "back.safetensors"
+    for _ in convert(folder, back, precision="fp16"):
+        pass
+    state, first = (safetensors.torch.load_file(p) for p in (back, made(kind).safetensors))
+    if kind == "unclip-h":  # What the file lacked stands in the folder.
+        assert torch.equal(state.pop("noise_augmentor.data_mean"), torch.zeros(1, 48).half())
+        assert torch.equal(state.pop("noise_augmentor.data_std"), torch.ones(1, 48).half())
+    assert state.keys() == first.keys()
+    assert all(torch.equal(state[name], first[name]) for name in state)
+    assert spec_of(back).text_encoder == spec.text_encoder
+    loaded = load(known, precision="fp32", device="cpu")
+    expected = load(spec, precision="fp32", device="cpu")
+    for name, part in parts_of(expected).items():
+        theirs = parts_of(loaded)[name].state_dict()
+        assert all(torch.equal(theirs[key], t) for key, t in part.state_dict().items()), name
+
+
+@pytest.mark.parametrize("kind", ["sd1-inpaint", "pix2pix", "sd2-v", "sd2-depth", "x4", "unclip-l"])
+def test_diffusers_opens_the_folder(kind: Kind, folders: Folders) -> None:
+    pipeline = DiffusionPipeline.from_pretrained(folders(kind), local_files_only=True)
+    assert type(pipeline).__name__ == PIPELINES[kind]
+    networks = load(spec_of(folders(kind)), precision="fp32", device="cpu")
+    x, t, context, label = inputs(networks)
+    with torch.no_grad():
+        expected = pipeline.unet(x, t, context, class_labels=label).sample
+        assert relative(evaluate(networks), expected) < 1e-4
+        ids = pipeline.tokenizer("a cat", padding="max_length", return_tensors="pt").input_ids
+        theirs = pipeline.text_encoder(ids)[0]
+        assert relative(networks.text_encoder(ids), theirs) < 1e-4
+        if kind == "sd2-depth":
+            image = torch.rand(1, 3, 64, 64) * 2 - 1
+            depth = pipeline.depth_estimator(image).predicted_depth
+            assert networks.depth is not None
+            assert relative(networks.depth(image), depth) < 1e-4
+        if kind == "unclip-l":
+            image = torch.randn(1, 3, 56, 56)
+            assert networks.image_encoder is not None
+            seen = networks.image_encoder(image)
+            assert relative(seen, pipeline.image_encoder(image).image_embeds) < 1e-4
+            assert networks.embedding_std is not None
+            scaled = (seen - networks.embedding_mean) / networks.embedding_std
+            assert relative(scaled, pipeline.image_normalizer.scale(seen)) < 1e-4
+    if kind.startswith("sd2"):
+        assert ids[0, -1] == 0
+    if kind == "x4":
+        assert pipeline.config.max_noise_level == 350
