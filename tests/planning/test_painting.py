@@ -129,7 +129,7 @@ def test_painting_starts_from_noise_and_bears_no_watermark() -> None:
 
 def test_a_shape_that_no_image_can_have() -> None:
     for task in "img2img", "inpaint":
-        request = Request(task=task, image=b"x")  # type: ignore[arg-type]
+        request = Request(task=task, image=b"x")
         with pytest.raises(RequestError, match="30000 × 2 is too narrow"):
             resolve(request, V1, input_size=(30_000, 2))
         sized = replace(request, width=512, height=64)

@@ -71,7 +71,8 @@ def pipeline(kind: type[DiffusionPipeline], model: Networks, scheduler: object) 
 
 
 def embedding(model: Networks, text: str) -> torch.Tensor:
-    return model.text_encoder(torch.tensor([Tokenizer.clip().chunk(text).ids])).detach()
+    embedded: torch.Tensor = model.text_encoder(torch.tensor([Tokenizer.clip().chunk(text).ids]))
+    return embedded.detach()
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def run(pipe: Any, model: Networks, **said: Any) -> io.Pixels:
         output_type="np",
         **said,
     ).images
-    return (255 * image).astype(np.uint8)
+    return np.asarray(255 * image).astype(np.uint8)
 
 
 def ldm_grid() -> DDIMScheduler:
