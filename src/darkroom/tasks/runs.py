@@ -166,5 +166,7 @@ def _interval(studio: Studio, levels: Tensor) -> tuple[float, float] | None:
         return None
     if begin == end:
         return 0.0, math.inf  # nowhere
-    # What a step looks at on its way belongs to it; the level that it leads to does not.
-    return float(levels[begin]), math.nextafter(float(levels[end]), math.inf)
+    # What a step looks at on its way belongs to it; the level that it leads to does not.  Churn
+    # lifts the first step above every level.
+    highest = math.inf if begin == 0 else float(levels[begin])
+    return highest, math.nextafter(float(levels[end]), math.inf)
