@@ -23,6 +23,12 @@ def unet(networks: Networks) -> UNet2DConditionModel:
     attention = [depth > 0 for depth in config.depths]
     # The middle takes the last level's depth, which counts nowhere else if that has no attention.
     depths = [*config.depths[:-1], config.middle_depth]
+    weights = published(networks)
+    projection = weights["model.diffusion_model.middle_block.1.proj_in.weight"]
+    told = {}
+    if config.vector_width is not None:
+        told["class_embed_type"] = "projection"
+        told["projection_class_embeddings_input_dim"] = config.vector_width
     model = UNet2DConditionModel(
         in_channels=config.in_channels,
         out_channels=config.out_channels,
@@ -36,9 +42,11 @@ def unet(networks: Networks) -> UNet2DConditionModel:
         mid_block_only_cross_attention=not config.self_attention[-1],
         attention_head_dim=config.heads,  # in this class the old name for the number of heads
         norm_num_groups=config.norm_groups,
+        use_linear_projection=projection.ndim == 2,
+        num_class_embeds=config.classes,
+        **told,
     )
-    weights = convert_ldm_unet_checkpoint(published(networks), model.config)
-    model.load_state_dict(weights)
+    model.load_state_dict(convert_ldm_unet_checkpoint(weights, model.config))
     return model.eval()
 
 

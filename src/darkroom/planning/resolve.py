@@ -84,38 +84,24 @@ def resolve(
     Raises:
         RequestError: a wish that cannot be meant.
     """
-    _check_texts(request)
-    suitability.check(request, spec)
-    _check_choices(request)
-    _check_weights(request)
-    _check_device(request.device)
-    if request.ema and not spec.ema:
-        raise RequestError(
-            f"{spec.name} holds no EMA copies, the moving averages of its weights.",
-            "Leave ema out: the weights that it holds are the ones to use.",
-        )
+    _check(request, spec)
     prediction = spec.prediction if request.prediction is None else request.prediction
     sampler, schedule = _sampler_and_schedule(request, spec)
     _check_prediction(sampler, prediction, spec)
     strength, hires = _strength(request, spec), _hires(request)
-    painted = painting(request, first(input_size, (spec.native_width, spec.native_height)))
+    painted = _painted(request, spec, input_size, seen)
     if painted is not None:
-        painted = painted if seen is None else replace(painted, box=seen)
         left, top, right, bottom = painted.box
         input_size = right - left, bottom - top
     # At strength 1 an image leaves no trace in the noise; img2img of old still begins with it.
     from_noise = strength == 1 and (request.task != "img2img" or spec.task == "pix2pix")
-    made = passes(
-        request,
-        spec,
-        (sampler, schedule),
-        strength=None if from_noise else strength,
-        hires=hires,
-        input_size=input_size,
-    )
+    kept, chosen = None if from_noise else strength, (sampler, schedule)
+    made = passes(request, spec, chosen, strength=kept, hires=hires, input_size=input_size)
     count = checks.whole("Count", request.count, 1, MAX_COUNT)
     guidance_start, guidance_end = _interval(request)
     variation_strength = _variation_strength(request)
+    seed = first(request.seed, seed, 0)
+    other = first(request.variation_seed, variation_seed, 0) if variation_strength else None
     return Resolved(
         request=request,
         passes=made,
@@ -134,12 +120,8 @@ def resolve(
         clip_skip=_clip_skip(request, spec),
         strength=strength,
         from_noise=from_noise,
-        seed=_seed("Seed", first(request.seed, seed, 0), 1 if variation_strength else count),
-        variation_seed=(
-            _seed("Variation seed", first(request.variation_seed, variation_seed, 0), count)
-            if variation_strength
-            else None
-        ),
+        seed=_seed("Seed", seed, count if other is None else 1),
+        variation_seed=None if other is None else _seed("Variation seed", other, count),
         variation_strength=variation_strength,
         seed_offset=checks.whole("Seed offset", first(request.seed_offset, 0), 0, MAX_SEED),
         noise=first(request.noise, "cpu"),
@@ -153,6 +135,26 @@ def resolve(
         prediction=prediction,
         watermark=_watermark(request, spec, made[-1] if painted is None else painted),
     )
+
+
+def _check(request: Request, spec: ModelSpec) -> None:
+    """What can be said of each wish by itself."""
+    _check_texts(request)
+    suitability.check(request, spec)
+    _check_choices(request)
+    _check_device(request.device)
+    if request.ema and not spec.ema:
+        raise RequestError(
+            f"{spec.name} holds no EMA copies, the moving averages of its weights.",
+            "Leave ema out: the weights that it holds are the ones to use.",
+        )
+
+
+def _painted(
+    request: Request, spec: ModelSpec, input_size: tuple[int, int] | None, seen: Sides | None
+) -> Painting | None:
+    found = painting(request, first(input_size, (spec.native_width, spec.native_height)))
+    return found if found is None or seen is None else replace(found, box=seen)
 
 
 def _check_texts(request: Request) -> None:
@@ -182,6 +184,7 @@ def _check_choices(request: Request) -> None:
     checks.choice("noise", request.noise, get_args(NoiseSource))
     checks.choice("tiling", request.tiling, get_args(Tiling))
     checks.choice("enlarger", request.hires_enlarger, get_args(Enlarger))
+    _check_weights(request)
 
 
 def _check_weights(request: Request) -> None:
