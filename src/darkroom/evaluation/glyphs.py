@@ -102,14 +102,14 @@ def pixelated(glyphs: Glyphs, blocks: int = 14) -> Glyphs:
     return Glyphs(glyphs.names, pictures)
 
 
-def outlined(glyphs: Glyphs) -> Glyphs:
-    """As black lines where the colours change, white between them."""
+def outlined(glyphs: Glyphs, width: int = 3) -> Glyphs:
+    """As black lines where the colours change, so many pixels wide (odd), white between them."""
     alpha = glyphs.pictures[:, 3:]
     steps = torch.zeros_like(alpha)
     steps[:, :, 1:] = glyphs.pictures.diff(dim=2).abs().sum(dim=1, keepdim=True)
     across = glyphs.pictures.diff(dim=3).abs().sum(dim=1, keepdim=True)
     steps[..., 1:] = torch.maximum(steps[..., 1:], across)
-    lines = F.max_pool2d((steps > 0.25).float(), 3, 1, 1)
+    lines = F.max_pool2d((steps > 0.25).float(), width, 1, width // 2)
     body = torch.maximum((alpha > 0.5).float(), lines)
     return Glyphs(glyphs.names, torch.cat([(body - lines).repeat(1, 3, 1, 1), body], dim=1))
 

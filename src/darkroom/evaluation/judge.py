@@ -96,13 +96,14 @@ class Judge:
         return Matcher(shapes(), ink=True)
 
     @cached_property
-    def _styles(self) -> dict[str, Matcher]:
-        return {
-            PLAIN: self._objects,
-            "pixel": Matcher(pixelated(self.glyphs)),
-            "outline": Matcher(outlined(self.glyphs)),
-            "silhouette": Matcher(blackened(self.glyphs)),
-        }
+    def _styles(self) -> tuple[tuple[str, Matcher], ...]:
+        return (
+            (PLAIN, self._objects),
+            ("pixel", Matcher(pixelated(self.glyphs))),
+            ("outline", Matcher(outlined(self.glyphs, width=1))),
+            ("outline", Matcher(outlined(self.glyphs, width=3))),
+            ("silhouette", Matcher(blackened(self.glyphs))),
+        )
 
     def judge(self, pixels: NDArray[np.uint8], kind: Kind = "objects") -> Verdict:
         """What a picture shows, of the objects or of the drawn shapes."""
@@ -122,7 +123,7 @@ class Judge:
         """The most striking object of a picture and its style, by the matched filter alone."""
         image, background = _planes(pixels), border_colour(pixels)
         seen: tuple[float, str | None, str] = (EXPLAINED, None, PLAIN)
-        for style, matcher in self._styles.items():
+        for style, matcher in self._styles:
             match = next(matcher.matches(image, background), None)
             if match is not None and match.explained > seen[0]:
                 seen = (match.explained, match.name, style)
