@@ -11,6 +11,7 @@ from darkroom.contracts import Sides
 from darkroom.errors import RequestError
 
 MASK = "Mask"
+_PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 
 @takes_flags
@@ -130,7 +131,7 @@ def inpaint(
 
 
 def _mask_and_prompt(words: list[str], flags: Flags) -> tuple[Path | None, str | None]:
-    """The words after the image: both, or the prompt, or a mask beside a file of prompts."""
+    """The words after the image; a picture that stands alone is the mask, all else the prompt."""
     if len(words) > 2:
         raise RequestError(
             f"There are {len(words)} words where a mask and a prompt can stand.",
@@ -140,10 +141,9 @@ def _mask_and_prompt(words: list[str], flags: Flags) -> tuple[Path | None, str |
         return Path(words[0]), words[1]
     if not words:
         return None, None
-    elsewhere = flags.from_file is not None or flags.like is not None
-    if elsewhere and Path(words[0]).is_file():
-        return Path(words[0]), None
-    return None, words[0]
+    alone = Path(words[0])
+    is_mask = flags.from_file is not None or alone.suffix.lower() in _PICTURES
+    return (alone, None) if is_mask else (None, words[0])
 
 
 def _sides(said: str) -> Sides:
