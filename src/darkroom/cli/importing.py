@@ -10,7 +10,7 @@ from darkroom.checkpoints import catalog, elsewhere, folder, registry
 from darkroom.checkpoints.facts import Facts, facts
 from darkroom.checkpoints.tensors import size_text
 from darkroom.cli.failure import printable
-from darkroom.cli.model_lines import FAMILIES, columns, place
+from darkroom.cli.model_lines import columns, kind, place
 from darkroom.errors import ModelError, RequestError
 
 _NUMBER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -102,7 +102,7 @@ def lines(seen: Sequence[Seen], named: Mapping[Path, str] | None) -> Iterator[st
             whose = f"{model.program}: " if model.program else ""
             note = f" (here as {printable(model.known)})" if model.known and named is None else ""
             size = size_text(found.stored_bytes)
-            rows.append((name, FAMILIES[found.spec.family], size, whose + place(found.path) + note))
+            rows.append((name, kind(found.spec), size, whose + place(found.path) + note))
     if len(rows) > 1:
         yield from columns(rows)
 

@@ -10,11 +10,25 @@ from darkroom.checkpoints.catalog import Installed
 from darkroom.checkpoints.facts import Facts, facts, old_hash, short_hash, twins
 from darkroom.checkpoints.tensors import size_text
 from darkroom.cli.failure import printable
-from darkroom.contracts import ModelSpec
+from darkroom.contracts import Family, ModelSpec, ModelTask
 from darkroom.errors import ModelError
 
-FAMILIES = {"sd1": "Stable Diffusion 1", "sd2": "Stable Diffusion 2"}
-_TASKS = {"txt2img": "text to image, image to image"}
+FAMILIES: Mapping[Family, str] = {"sd1": "Stable Diffusion 1", "sd2": "Stable Diffusion 2"}
+_SPECIAL: Mapping[ModelTask, str] = {
+    "inpaint": "inpainting",
+    "depth2img": "depth",
+    "upscale": "upscaler",
+    "vary": "unCLIP",
+    "pix2pix": "InstructPix2Pix",
+}
+_TASKS: Mapping[ModelTask, str] = {
+    "txt2img": "text to image, image to image",
+    "inpaint": "new parts of an image, from a mask",
+    "depth2img": "image to image that keeps the depths",
+    "upscale": "an image of more pixels",
+    "vary": "variations of an image",
+    "pix2pix": "image to image, told what to change",
+}
 
 
 @dataclass(frozen=True)
@@ -54,7 +68,7 @@ def shelf_lines(shelf: Shelf) -> Iterator[str]:
         if found.spec:
             origin = {"darkroom": "comes with Darkroom"}.get(model.origin, place(model.path))
             size = size_text(model.stored_bytes)
-            rows.append((printable(model.name), FAMILIES[found.spec.family], size, origin))
+            rows.append((printable(model.name), kind(found.spec), size, origin))
     yield from columns(rows)
     for path, first in shelf.twins.items():
         yield f"The same twice: {printable(names[path])} is {printable(names[first])}."
@@ -83,7 +97,7 @@ def shelf_object(shelf: Shelf) -> dict[str, object]:
 
     return {
         "models": [
-            row(model) | {"family": found.spec.family}
+            row(model) | {"family": found.spec.family, "task": found.spec.task}
             for model, found in shelf.models
             if found.spec
         ],
@@ -118,29 +132,60 @@ def facts_lines(found: Facts) -> Iterator[str]:
 
 
 def _spec_lines(spec: ModelSpec) -> Iterator[str]:
-    kind = ", a demonstration" if spec.demonstration else ""
+    what_for = ", a demonstration" if spec.demonstration else ""
     millions = spec.parameters / 1e6
-    yield f"Family:     {FAMILIES[spec.family]}, {millions:.0f} million parameters{kind}"
+    yield f"Family:     {kind(spec)}, {millions:.0f} million parameters{what_for}"
     yield f"Known by:   {_structure(spec)}"
-    yield f"Makes:      {_TASKS.get(spec.task, spec.task)}"
-    yield f"Size:       {spec.native_width} x {spec.native_height} pixels"
+    yield f"Makes:      {_TASKS[spec.task]}"
+    yield f"Size:       {spec.native_width} x {spec.native_height} pixels{_input(spec)}"
     yield f"Predicts:   {spec.prediction}: {printable(spec.prediction_reason)}"
     if spec.zero_terminal_snr:
         yield "Schedule:   zero-terminal SNR, trailing"
+    if spec.noise_levels is not None:
+        yield f"Noise:      levels 0 to {spec.noise_levels - 1} on the image that it is given"
+    if spec.task == "depth2img" and spec.depth is None:
+        yield "Depth:      it comes without its depth network, and needs a depth map"
     if spec.ema:
         yield "EMA:        it holds averaged weights as well; --ema uses them"
     if spec.words:
         yield f"Knows:      {len(spec.words)} words; --words lists them"
 
 
+def kind(spec: ModelSpec) -> str:
+    """What kind of model it is: `Stable Diffusion 2 inpainting`."""
+    special = _SPECIAL.get(spec.task)
+    return f"{FAMILIES[spec.family]} {special}" if special else FAMILIES[spec.family]
+
+
+def _input(spec: ModelSpec) -> str:
+    """The size of what it is given, where that is another."""
+    if spec.task != "upscale":
+        return ""
+    factor = spec.autoencoder.factor
+    return f", from {spec.native_width // factor} x {spec.native_height // factor}"
+
+
 def _structure(spec: ModelSpec) -> str:
     """The sizes by which a model was known, in words."""
     text, unet = spec.text_encoder, spec.unet
-    return (
-        f"CLIP's text encoder (layers: {text.layers}, width {text.width}), a U-Net that takes "
-        f"{unet.in_channels} channels (widths {', '.join(map(str, unet.widths))}), an autoencoder "
-        f"of factor {spec.autoencoder.factor}"
-    )
+    whose = "OpenCLIP's" if text.tokens == "openclip" else "CLIP's"
+    told = ""
+    if unet.classes is not None:
+        told = f" and one of {unet.classes} numbers"
+    elif unet.vector_width is not None:
+        told = f" and a vector of {unet.vector_width}"
+    widths = ", ".join(map(str, unet.widths))
+    parts = [
+        f"{whose} text encoder (layers: {text.layers}, width {text.width})",
+        f"a U-Net that takes {unet.in_channels} channels{told} (widths {widths})",
+        f"an autoencoder of factor {spec.autoencoder.factor}",
+    ]
+    if spec.depth is not None:
+        parts.append(f"a depth network (layers: {spec.depth.layers}, width {spec.depth.width})")
+    if spec.image_encoder is not None:
+        layers, width = spec.image_encoder.layers, spec.image_encoder.width
+        parts.append(f"an image encoder (layers: {layers}, width {width})")
+    return ", ".join(parts)
 
 
 def facts_object(found: Facts) -> dict[str, object]:
