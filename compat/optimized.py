@@ -16,7 +16,6 @@ from io import StringIO
 from pathlib import Path
 
 from compat import reference
-from darkroom import settings
 from darkroom.cli import outputs, wishes
 from darkroom.cli.making import make
 from darkroom.cli.progress import progress
@@ -47,6 +46,7 @@ _SIZE = 64  # sizes are rounded down to multiples of it
 def parser(description: str | None, *, outdir: str, samplers: list[str]) -> argparse.ArgumentParser:
     """The flags of both commands; the first of `samplers` is the default."""
     made = reference.shared(description, outdir=outdir, n_iter=1, n_samples=5, scale=7.5, seed=None)
+    reference.first(made)
     add = made.add_argument
     add("--device", default=_DEVICE, help="cpu, cuda, cuda:1, …")
     add("--unet_bs", type=int, default=1, help="images that the U-Net sees at once")
@@ -125,10 +125,7 @@ def _wish(options: argparse.Namespace) -> Request:
 
 def _device(said: str) -> str | None:
     """The default is meant only where there is one: else the person's own setting, or the best."""
-    if said != _DEVICE:
-        return said
-    device = str(settings.read("device"))
-    return None if device == "auto" else device
+    return reference.device() if said == _DEVICE else said
 
 
 def _make(command: str, options: argparse.Namespace, wish: Request) -> None:

@@ -7,7 +7,7 @@ import argparse
 import itertools
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,12 +33,9 @@ def parser(
     made = shared(
         description, outdir=outdir, n_iter=n_iter, n_samples=n_samples, scale=scale, seed=42
     )
-    add = made.add_argument
-    add("--plms", action="store_true", help="sample with PLMS")
-    add("--fixed_code", action="store_true", help="start each iteration from the same noise")
-    add("--C", type=int, choices=[4], default=4, help="latent channels")
-    add("--f", type=int, choices=[8], default=8, help="pixels a latent")
-    add("--config", default=CONFIG, help="the model's configuration")
+    first(made)
+    originals(made, CONFIG)
+    made.add_argument("--plms", action="store_true", help="sample with PLMS")
     return made
 
 
@@ -50,50 +47,69 @@ def shared(
     n_samples: int,
     scale: float,
     seed: int | None,
+    prompt: str = PROMPT,
+    ckpt: str | None = CHECKPOINT,
 ) -> argparse.ArgumentParser:
     """The flags that all of these commands have, with the defaults in which they differ."""
     made = argparse.ArgumentParser(
         description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = made.add_argument
-    add("--prompt", nargs="?", const=PROMPT, default=PROMPT, help="what the image should show")
+    add("--prompt", nargs="?", const=prompt, default=prompt, help="what the image should show")
     add("--outdir", nargs="?", const=outdir, default=outdir, help="output folder")
-    add("--skip_grid", action="store_true", help="save no grid")
-    add("--skip_save", action="store_true", help="save no single images")
-    add("--ddim_steps", type=int, default=50, help="steps, of any sampler")
     add("--ddim_eta", type=float, default=0.0, help="fresh noise in each step of DDIM")
     add("--n_iter", type=int, default=n_iter, help="iterations")
     add("--n_samples", type=int, default=n_samples, help="images a prompt, made at once")
     add("--n_rows", type=int, default=0, help="images in a row of the grid; 0: n_samples")
     add("--scale", type=float, default=scale, help="guidance")
     add("--from-file", help="file of prompts, one a line")
-    add("--ckpt", default=CHECKPOINT, help="the model")
+    add("--ckpt", default=ckpt, help="the model")
     add("--seed", type=int, default=seed, help="image j of the whole run has this seed + j")
     add("--precision", choices=["full", "autocast"], default="autocast", help="full: float32")
     return made
 
 
+def first(made: argparse.ArgumentParser) -> None:
+    """Add the flags that all commands for Stable Diffusion 1 have besides."""
+    made.add_argument("--skip_grid", action="store_true", help="save no grid")
+    made.add_argument("--skip_save", action="store_true", help="save no single images")
+    made.add_argument("--ddim_steps", type=int, default=50, help="steps, of any sampler")
+
+
+def originals(made: argparse.ArgumentParser, config: str) -> None:
+    """Add the flags that both repositories of Stable Diffusion's makers have besides."""
+    add = made.add_argument
+    add("--fixed_code", action="store_true", help="start each iteration from the same noise")
+    add("--C", type=int, choices=[4], default=4, help="latent channels")
+    add("--f", type=int, choices=[8], default=8, help="pixels a latent")
+    add("--config", default=config, help="the model's configuration")
+
+
 def txt2img(options: argparse.Namespace) -> None:
     """Images from a prompt, with the invisible watermark of the model's makers."""
     print("The safety checker is not there: images are not looked at.", file=sys.stderr)
-    wish = _wish(options, "dpm_solver" if options.dpm_solver else _sampler(options))
-    _make(options, replace(wish, width=options.W, height=options.H))
+    sampler = "dpm_solver" if options.dpm_solver else _sampler(options)
+    _carry_out(options, replace(_wish(options, sampler), width=options.W, height=options.H))
 
 
 def img2img(options: argparse.Namespace) -> None:
     """Images from an image of nearly the same size, without a watermark."""
+    wish = from_image(_wish(options, _sampler(options)), options, multiple=32)
+    _carry_out(options, replace(wish, watermark=False))
+
+
+def from_image(wish: Request, options: argparse.Namespace, *, multiple: int) -> Request:
+    """`wish` for img2img, whose sizes the reference rounds down to a multiple of so much."""
     data = start_image(options)
     height, width, _ = io.read(data, Path(options.init_img).name).pixels.shape
-    wish = replace(
-        _wish(options, _sampler(options)),
+    return replace(
+        wish,
         task="img2img",
         image=data,
         strength=options.strength,
-        width=_floor(width),
-        height=_floor(height),
-        watermark=False,
+        width=max(width - width % multiple, multiple),
+        height=max(height - height % multiple, multiple),
     )
-    _make(options, wish)
 
 
 def start_image(options: argparse.Namespace) -> bytes:
@@ -112,8 +128,8 @@ def guarded(run: Callable[[], None]) -> int:
     return 0
 
 
-def requests(options: argparse.Namespace, wish: Request) -> tuple[Request, ...]:
-    """`wish` for every prompt of every iteration.
+def requests(options: argparse.Namespace, wish: Request, *, repeat: int = 1) -> tuple[Request, ...]:
+    """`wish` for every prompt of every iteration; those of a file `repeat` times each.
 
     Image j of the whole run has seed + j.  With --fixed_code j begins at 0 again in every chunk
     of --n_samples prompts, so that all of them start from the same noise.
@@ -121,7 +137,7 @@ def requests(options: argparse.Namespace, wish: Request) -> tuple[Request, ...]:
     check_counts(options)
     made: list[Request] = []
     image = 0
-    for chunk in _chunks(options) * options.n_iter:
+    for chunk in _chunks(options, repeat) * options.n_iter:
         seed = options.seed + (0 if options.fixed_code else image)
         for prompt, group in itertools.groupby(chunk):
             count = len(list(group))
@@ -131,9 +147,9 @@ def requests(options: argparse.Namespace, wish: Request) -> tuple[Request, ...]:
     return tuple(made)
 
 
-def check_counts(options: argparse.Namespace) -> None:
-    """RequestError where --n_iter or --n_samples is out of range."""
-    for flag in ("n_iter", "n_samples"):
+def check_counts(options: argparse.Namespace, *flags: str) -> None:
+    """RequestError where --n_iter, --n_samples or another of `flags` is out of range."""
+    for flag in ("n_iter", "n_samples", *flags):
         if not 1 <= getattr(options, flag) <= MAX_COUNT:
             raise RequestError(
                 f"--{flag} {getattr(options, flag)} is out of range.",
@@ -141,9 +157,14 @@ def check_counts(options: argparse.Namespace) -> None:
             )
 
 
+def device() -> str | None:
+    """Where the reference asks for CUDA: the person's own setting, or the best that is there."""
+    said = str(settings.read("device"))
+    return None if said == "auto" else said
+
+
 def _wish(options: argparse.Namespace, sampler: str) -> Request:
-    """What both commands say alike; the device is the person's own setting, not always CUDA."""
-    device = str(settings.read("device"))
+    """What both commands say alike."""
     return Request(
         model=options.ckpt,
         prompt_syntax="plain",
@@ -153,7 +174,7 @@ def _wish(options: argparse.Namespace, sampler: str) -> Request:
         eta=options.ddim_eta if sampler != "dpm_solver" else None,
         prediction=_prediction(Path(options.config)),
         precision="fp32" if options.precision == "full" else None,
-        device=None if device == "auto" else device,
+        device=device(),
     )
 
 
@@ -170,34 +191,49 @@ def _prediction(config: Path) -> Prediction | None:
     return None
 
 
-def _floor(side: int) -> int:
-    """The multiple of 32 that the reference resizes to, and at least one."""
-    return max(side - side % 32, 32)
-
-
-def _chunks(options: argparse.Namespace) -> list[list[str]]:
+def _chunks(options: argparse.Namespace, repeat: int) -> list[list[str]]:
     """The prompts, as many at once as --n_samples says; the last chunk may be shorter."""
     if options.from_file is None:
         return [[options.prompt] * options.n_samples]
-    prompts = wishes.lines(options.from_file)
+    prompts = [line for line in wishes.lines(options.from_file) for _ in range(repeat)]
     starts = range(0, len(prompts), options.n_samples)
     return [prompts[start : start + options.n_samples] for start in starts]
 
 
-def _make(options: argparse.Namespace, wish: Request) -> None:
-    """Carry out `wish` and save where the reference saves."""
-    folder = Path(options.outdir)
+def _carry_out(options: argparse.Namespace, wish: Request) -> None:
+    columns = options.n_rows if options.n_rows > 0 else options.n_samples
+    carry_out(
+        requests(options, wish),
+        Path(options.outdir),
+        columns=None if options.skip_grid else columns,
+        singles=not options.skip_save,
+    )
+
+
+def carry_out(
+    wanted: Sequence[Request],
+    folder: Path,
+    *,
+    columns: int | None,
+    singles: bool = True,
+    digits: tuple[int, int] = (5, 4),
+) -> None:
+    """Make the images and save them where the reference saves.
+
+    `columns` of the grid, None for no grid.  `singles`: whether each image is saved.  `digits`: of
+    the numbers of the images, and of the grids.
+    """
     outputs.try_out(folder)
+    single, sheet = (f"{{:0{count}}}.png" for count in digits)
     images = []
     with progress(quiet=False) as talk:
-        for done in make(requests(options, wish), talk):
-            if not options.skip_save:
-                save(done, folder / "samples", "{:05}.png", r"(\d+)\.png")
-            if not options.skip_grid:
+        for done in make(wanted, talk, depths=lambda data: _add_depths(data, folder)):
+            if singles:
+                save(done, folder / "samples", single, r"(\d+)\.png")
+            if columns is not None:
                 images.append(done)
     if images:
-        columns = options.n_rows if options.n_rows > 0 else options.n_samples
-        save(outputs.sheet(images, columns), folder, "grid-{:04}.png", r"grid-(\d+)\.png")
+        save(outputs.sheet(images, columns), folder, f"grid-{sheet}", r"grid-(\d+)\.png")
     print(f"Your samples are ready and waiting for you here: \n{folder} \n \nEnjoy.")
 
 
@@ -210,8 +246,15 @@ def save(
     """
     from darkroom.tasks import finish  # loads torch
 
+    _add(finish.encode(done, file_format), folder, pattern, numbered)
+
+
+def _add_depths(data: bytes, folder: Path) -> None:
+    _add(data, folder, "depth-{:04}.png", r"depth-(\d+)\.png")
+
+
+def _add(data: bytes, folder: Path, pattern: str, numbered: str) -> None:
     io.make_folder(folder)
     found = (re.fullmatch(numbered, file.name) for file in folder.iterdir())
     highest = max((int(match[1]) for match in found if match), default=-1)
-    data = finish.encode(done, file_format)
     io.write_next(folder, pattern.format, data, first=highest + 1)

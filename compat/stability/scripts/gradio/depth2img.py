@@ -1,0 +1,33 @@
+"""Images of the same depths: Stability-AI/stablediffusion's demonstration, from flags."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[4]
+sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Every flag, with the default of its widget."""
+    from compat import demos
+
+    parser = demos.parser(__doc__, "depth2img", num_samples=1, steps=50, scale=9.0, seed=None)
+    parser.add_argument(
+        "--strength", type=float, default=0.9, help="1 keeps nothing but the depths"
+    )
+    parser.add_argument("--eta", type=float, default=0.0, help="fresh noise in each step")
+    return demos.parsed(parser, arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the images; returns the exit code."""
+    from compat import demos, reference
+
+    options = parse(arguments)
+    return reference.guarded(lambda: demos.depth2img(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

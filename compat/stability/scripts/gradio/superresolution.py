@@ -1,0 +1,33 @@
+"""Images, four times as large: Stability-AI/stablediffusion's demonstration, from flags."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[4]
+sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Every flag, with the default of its widget."""
+    from compat import demos
+
+    parser = demos.parser(
+        __doc__, "superresolution", num_samples=1, steps=75, scale=10.0, seed=None
+    )
+    parser.add_argument("--eta", type=float, default=0.0, help="fresh noise in each step")
+    parser.add_argument("--noise_level", type=int, default=20, help="noise on the image")
+    return demos.parsed(parser, arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the images; returns the exit code."""
+    from compat import demos, reference
+
+    options = parse(arguments)
+    return reference.guarded(lambda: demos.upscale(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
