@@ -39,7 +39,7 @@ for module in sys.argv[2:]:
 INSTANT = {"text", "planning", "images", "settings", "paths", "errors", "names", "timesteps"}
 NO_TORCH = [
     *(module for module in MODULES if module.split(".")[1] in INSTANT | {"contracts"}),
-    *(f"darkroom.checkpoints.{name}" for name in ("header", "detect", "catalog")),
+    *(f"darkroom.checkpoints.{name}" for name in ("header", "detect", "catalog", "download")),
     "darkroom.tasks.judging",
     "darkroom.tasks.recalling",
     "darkroom.cli.app",

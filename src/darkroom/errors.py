@@ -38,3 +38,7 @@ class ModelError(DarkroomError):
 
 class OutputError(DarkroomError):
     """The result cannot be written: no permission, no space, or a file is in the way."""
+
+
+class DownloadError(DarkroomError):
+    """A file cannot be had from its host: no way there, no such file, no login, or a lie."""

@@ -170,6 +170,12 @@ _ROWS = (
         help="Where installed models lie.",
     ),
     Setting(
+        name="models_host",
+        type=str,
+        default=None,
+        help="Where `models pull` finds models. Default: HF_ENDPOINT, else https://huggingface.co.",
+    ),
+    Setting(
         name="styles_file",
         type=str,
         default=None,

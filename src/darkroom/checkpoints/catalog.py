@@ -130,11 +130,16 @@ def sha256(path: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+def remember(path: Path, digest: str) -> None:
+    """Spare `sha256` the reading of a file whose SHA-256 was taken just now."""
+    with contextlib.suppress(OSError):
+        _write_cache({**_read_cache(), str(path.resolve()): [*_state(path), digest]})
+
+
 def _sha256(path: Path) -> str:
     try:
-        status = path.stat()
+        seen = _state(path)
         key = str(path.resolve())
-        seen = [status.st_size, status.st_mtime_ns]
         cache = _read_cache()
         entry = cache.get(key)
         if isinstance(entry, list) and entry[:2] == seen and len(entry) == 3:
@@ -148,6 +153,12 @@ def _sha256(path: Path) -> str:
         ) from error
     _write_cache({**cache, key: [*seen, digest]})
     return digest
+
+
+def _state(path: Path) -> list[int]:
+    """What changes with the content of a file: its size and its time."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
 
 
 def _mini() -> Path:

@@ -10,7 +10,7 @@ from darkroom.cli.flags import NO_VALUE, Debug, Json
 
 app = typer.Typer(
     name="models",
-    help="Show, import and convert models.\n\nExample: darkroom models list",
+    help="Show, import, download and convert models.\n\nExample: darkroom models list",
     no_args_is_help=True,
 )
 
@@ -136,6 +136,60 @@ def import_models(
     for line in importing.lines(found, named if wanted else None):
         typer.echo(line)
     typer.echo(importing.advice(found, taken=wanted), err=True)
+
+
+@app.command()
+def pull(
+    wish: Annotated[
+        str | None,
+        typer.Argument(
+            help="A name in the catalogue, a file on Hugging Face, or an address.",
+            metavar="NAME|OWNER/REPOSITORY/FILE|URL",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    listed: Annotated[bool, _switch("Show the catalogue.", "--list")] = False,
+    name: Annotated[
+        str | None,
+        typer.Option(help="The name to give to it.", metavar="NAME", show_default=False),
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001 (its callback does the work)
+) -> None:
+    """Download a model into the models folder, and prove that it is whole.
+
+    Nothing else uses the network. What was cut goes on where it ended.
+
+    A host that asks for a login is shown the token in HF_TOKEN, and no other host is.
+
+    Example: darkroom models pull sd-1.5
+    """
+    from json import dumps
+
+    from darkroom.checkpoints import sources
+    from darkroom.cli import pulling
+    from darkroom.cli.progress import progress
+    from darkroom.errors import RequestError
+
+    if listed:
+        entries = list(sources.CATALOGUE.values())
+        if json:
+            typer.echo(dumps(pulling.catalogue_object(entries)))
+            return
+        for line in pulling.catalogue_lines(entries):
+            typer.echo(line)
+        typer.echo(pulling.catalogue_advice(), err=True)
+        return
+    if wish is None:
+        raise RequestError("Which model?", "See what there is: darkroom models pull --list")
+    source = sources.find(wish, name)
+    with progress(quiet=quiet) as told:
+        pulled = pulling.pull(source, told)
+        for line in pulling.lines(pulled):
+            told.say(line)
+        told.result(dumps(pulling.as_object(pulled)) if json else str(pulled.path))
 
 
 @app.command()
