@@ -6,10 +6,11 @@ neighbours come to agree on what they share.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from darkroom.tiles import Tiles
 
@@ -37,6 +38,60 @@ def in_tiles(
             place += part * row.to(part)[:, None] * column.to(part)
     assert out is not None  # every picture has a tile
     return out
+
+
+@contextmanager
+def common_norms(network: nn.Module) -> Iterator[Callable[[], None]]:
+    """Group norms that go by all tiles of a picture, so that each is normalised like the others.
+
+    Evaluate every tile, call what this yields, and evaluate every tile again.  The first time each
+    goes by itself, as it does outside: what lies deeper is measured the better the more alike the
+    tiles are, and the first layers exactly.
+    """
+    norms = _CommonNorms()
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.GroupNorm)]
+    hooks = [layer.register_forward_hook(norms) for layer in layers]
+    try:
+        yield norms.settle
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+class _CommonNorms:
+    """Measures what goes into each layer, then replaces what comes out of it."""
+
+    def __init__(self) -> None:
+        self._moments: dict[nn.Module, list[Tensor]] = {}
+        self._settled = False
+
+    def settle(self) -> None:
+        self._settled = True
+
+    def __call__(self, layer: nn.GroupNorm, seen: tuple[Tensor, ...], out: Tensor) -> Tensor:
+        x = seen[0].float()
+        if not self._settled:
+            groups = x.unflatten(1, (layer.num_groups, -1)).flatten(2)
+            moments = torch.stack([groups.mean(dim=(0, 2)), groups.square().mean(dim=(0, 2))])
+            self._moments.setdefault(layer, []).append(moments.double())
+            return out
+        # Where numbers overflowed, the tile was evaluated once more.
+        mean, square = torch.stack(
+            [moments for moments in self._moments[layer] if moments.isfinite().all()]
+        ).mean(dim=0)
+        share = ((square - mean**2).clamp(min=0) + layer.eps).rsqrt()
+        each = x.shape[1] // layer.num_groups
+        scale = layer.weight.double() * share.repeat_interleave(each)
+        shift = layer.bias.double() - mean.repeat_interleave(each) * scale
+        scale, shift = scale.float()[:, None, None], shift.float()[:, None, None]
+        return torch.addcmul(shift, x, scale).to(out.dtype)
+
+
+def each_tile(x: Tensor, tiles: Tiles) -> Iterator[Tensor]:
+    """The parts of x [B, C, h, w] that `in_tiles` evaluates, in its order."""
+    for top in tiles.tops:
+        for left in tiles.lefts:
+            yield x[..., top : top + tiles.height, left : left + tiles.width]
 
 
 def windows(starts: Sequence[int], side: int) -> Tensor:

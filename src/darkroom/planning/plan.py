@@ -188,6 +188,7 @@ def _begins_encoded(resolved: Resolved) -> bool:
 def _run(resolved: Resolved, spec: ModelSpec, prompts: Prompts, index: int) -> _Run:
     this, factor = resolved.passes[index], spec.autoencoder.factor
     rows, columns, count = _tiles(resolved, spec, this)
+    looks = count if count == 1 else 2 * count  # the decoder measures all tiles before
     height, width = factor * rows, factor * columns
     guided, plain = _evaluations(resolved, this)
     seen = [
@@ -212,7 +213,7 @@ def _run(resolved: Resolved, spec: ModelSpec, prompts: Prompts, index: int) -> _
             for times, rows in seen
             for tokens, count in rows.items()
         ),
-        decoder=_times(decoder_cost(spec.autoencoder, height, width), count) if decoded else None,
+        decoder=_times(decoder_cost(spec.autoencoder, height, width), looks) if decoded else None,
         encoder=encoder_cost(spec.autoencoder, height, width) if encoded else None,
         picture_bytes=_PICTURE * this.canvas_width * this.canvas_height if count > 1 else 0,
     )

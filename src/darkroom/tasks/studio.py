@@ -15,7 +15,7 @@ from darkroom.diffusion.denoiser import Denoiser
 from darkroom.diffusion.guidance import Follow, Label, guided
 from darkroom.diffusion.samplers import Denoise
 from darkroom.errors import DarkroomError
-from darkroom.models.mosaic import in_tiles
+from darkroom.models.mosaic import common_norms, each_tile, in_tiles
 from darkroom.models.tiling import tiled
 from darkroom.models.unet import UNet
 from darkroom.runtime.memory import Ladder
@@ -158,9 +158,13 @@ class Studio:
             return self._through(autoencoder, autoencoder.decode, part, "decoding the image")
 
         latent = latent[None] / self.spec.latent_scale
-        if self.tiles is None:
+        if self.tiles is None or self.tiles.count == 1:
             return decode(latent)[0]
-        return in_tiles(decode, latent, self.tiles, factor=autoencoder.config.factor)[0]
+        with common_norms(autoencoder.decoder) as settle:
+            for part in each_tile(latent, self.tiles):
+                decode(part)
+            settle()
+            return in_tiles(decode, latent, self.tiles, factor=autoencoder.config.factor)[0]
 
     def depths(self, colours: Tensor) -> Tensor:
         """Inverse depths [1, H, W] of colours [3, H, W] in [-1, 1], multiples of 32.
