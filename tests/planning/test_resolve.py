@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from darkroom.contracts import ModelDefaults, ModelSpec, Pass, Request, Resolved
@@ -365,11 +365,12 @@ def test_the_canvas_is_what_the_unet_can_take(width: int, canvas: int) -> None:
         ((4000, 3000), {}, (592, 440)),
         ((3000, 4000), {}, (440, 592)),
         ((1920, 1080), {}, (680, 384)),
-        ((1, 10_000), {}, (8, 4096)),
+        ((64, 1), {}, (4096, 64)),
+        ((1, 10_000), {"width": 8, "height": 4096}, (8, 4096)),
         ((4000, 3000), {"width": 800}, (800, 600)),
         ((4000, 3000), {"height": 600}, (800, 600)),
         ((4000, 3000), {"width": 512, "height": 512}, (512, 512)),
-        ((1, 1000), {"width": 512}, (512, 4096)),
+        ((10, 500), {"width": 512}, (512, 4096)),
     ],
 )
 def test_img2img_keeps_the_shape(
@@ -382,6 +383,7 @@ def test_img2img_keeps_the_shape(
 
 @given(st.integers(1, 20_000), st.integers(1, 20_000))
 def test_any_input_gets_a_size_near_the_native_area(width: int, height: int) -> None:
+    assume(max(width, height) <= 64 * min(width, height))
     got = made(size=(width, height), **PHOTO)
     assert got.width % 8 == got.height % 8 == 0
     assert min(got.width, got.height) >= 8

@@ -5,13 +5,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 import darkroom
 from darkroom.checkpoints import catalog
-from darkroom.contracts import Event, ImageDone, Raster, Recipe, Sides
+from darkroom.contracts import Event, ImageDone, Raster, Recipe, Resolved, Sides
 from darkroom.errors import RequestError
 from darkroom.images import io, masks, provenance, watermark
 from darkroom.images.io import Format, Pixels
@@ -116,7 +117,7 @@ def _recipe(studio: Studio, batch: Batch, place: int) -> Recipe:
     """Everything needed to make this image again, and no path of this computer."""
     resolved, plan, spec = studio.resolved, studio.plan, studio.spec
     request, size, hires = resolved.request, resolved.passes[0], resolved.hires
-    painting, varied = resolved.painting, bool(batch.variation_seeds)
+    varied = bool(batch.variation_seeds)
     return Recipe(
         task=request.task,
         prompt=request.prompt,
@@ -150,21 +151,12 @@ def _recipe(studio: Studio, batch: Batch, place: int) -> Recipe:
         hires_enlarger=None if hires is None else hires.enlarger,
         strength=resolved.strength if taken_by("strength", request.task) else None,
         input_sha256=_sha256(request.image),
-        mask_sha256=_sha256(request.mask),
-        mask_invert=request.mask_invert,
-        mask_grow=None if painting is None else painting.grow,
-        mask_blur=None if painting is None else painting.blur,
-        fill=None if painting is None else painting.fill,
-        region=None if painting is None else painting.region,
-        region_padding=(
-            painting.padding if painting is not None and painting.region == "masked" else None
-        ),
-        extend=painting.extend if painting is not None and any(painting.extend) else None,
         depth_sha256=_sha256(request.depth),
         noise_level=resolved.noise_level,
         images_sha256=tuple(hashlib.sha256(image).hexdigest() for image in request.images),
         image_weights=request.image_weights,
         image_guidance=resolved.image_guidance,
+        **_of_painting(resolved),
         model=spec.name,
         model_sha256=catalog.sha256(spec.path),
         prediction=resolved.prediction,
@@ -176,6 +168,23 @@ def _recipe(studio: Studio, batch: Batch, place: int) -> Recipe:
         software=f"Darkroom {darkroom.__version__}",
         versions={"darkroom": darkroom.__version__, "torch": torch.__version__},
     )
+
+
+def _of_painting(resolved: Resolved) -> dict[str, Any]:
+    """Of a recipe what inpainting alone says."""
+    painting = resolved.painting
+    if painting is None:
+        return {}
+    return {
+        "mask_sha256": _sha256(resolved.request.mask),
+        "mask_invert": painting.invert,
+        "mask_grow": painting.grow,
+        "mask_blur": painting.blur,
+        "fill": painting.fill,
+        "region": painting.region,
+        "region_padding": painting.padding if painting.region == "masked" else None,
+        "extend": painting.extend if any(painting.extend) else None,
+    }
 
 
 def _sha256(file: bytes | None) -> str | None:
