@@ -59,7 +59,7 @@ def measured(judge: Judge, model: str, suite: str, count: int) -> dict[str, floa
 
 
 def test_mini_shows_what_was_asked_for(judge: Judge) -> None:
-    found = measured(judge, "mini", "single", 48)
+    found = measured(judge, "mini", "single", 32)
     assert found["object"] >= 0.9
     assert found["background"] >= 0.98
 
@@ -89,7 +89,7 @@ def test_with_shuffled_weights_it_shows_nothing(
     shuffled = tmp_path / "shuffled.safetensors"
     metadata = read_header(spec.path).metadata
     save_published(shuffled, networks, metadata=metadata, dtype=torch.float32)
-    found = measured(judge, str(shuffled), "single", 40)
+    found = measured(judge, str(shuffled), "single", 21)
     assert found["object"] < 0.05
     assert found["by the filter"] < 0.05
 
