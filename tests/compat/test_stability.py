@@ -212,10 +212,11 @@ def test_every_widget_of_unclip_and_its_default() -> None:
 
 # Equal wishes are equal Requests and equal images
 
+SQUARE, STEPS = "--H 64 --W 64", "--steps 3 --guidance"
 THEN = "--prompt cat --seed 7"
 NOW = "--model MODEL --prompt-syntax plain --sampler SAMPLER --eta 0 --seed 7 --batch 1 --out new"
 SMALL_NOW = f"--width 64 --height 64 {NOW}"
-TEXT_THEN = f"--n_iter 1 --n_samples 1 --steps 2 --W 64 --H 64 --ckpt MODEL {THEN}"
+TEXT_THEN = f"--n_iter 1 --n_samples 1 --steps 2 {SQUARE} --ckpt MODEL {THEN}"
 TEXT_NOW = f"txt2img cat --steps 2 --guidance 9 {SMALL_NOW}"
 DEMO_THEN = f"MODEL --image start.png --steps 3 --num_samples 1 {THEN}"
 PAIRS: list[tuple[Kind, Main, str, str]] = [
@@ -238,33 +239,31 @@ PAIRS: list[tuple[Kind, Main, str, str]] = [
         "sd2",
         img2img.main,
         f"--init-img start.png --n_samples 1 --ddim_steps 3 --ckpt MODEL {THEN}",
-        f"img2img start.png cat --strength 0.8 --steps 3 --guidance 9 {SMALL_NOW}",
+        f"img2img start.png cat --strength 0.8 {STEPS} 9 {SMALL_NOW}",
     ),
     (
         "sd2-depth",
         gradio_depth2img.main,
         f"{CONFIGS}/v2-midas-inference.yaml {DEMO_THEN}",
-        f"depth2img start.png cat --strength 0.9 --steps 3 --guidance 9 --prediction eps "
-        f"{SMALL_NOW}",
+        f"depth2img start.png cat --strength 0.9 {STEPS} 9 --prediction eps {SMALL_NOW}",
     ),
     (
         "sd2-inpaint",
         streamlit_inpainting.main,
         f"{CONFIGS}/v2-inpainting-inference.yaml {DEMO_THEN} --mask mask.png",
-        f"inpaint start.png mask.png cat --steps 3 --guidance 10 --prediction eps {SMALL_NOW}",
+        f"inpaint start.png mask.png cat {STEPS} 10 --prediction eps {SMALL_NOW}",
     ),
     (
         "x4",
         streamlit_superresolution.main,
         f"{CONFIGS}/x4-upscaling.yaml {DEMO_THEN}",
-        f"upscale start.png cat --steps 3 --guidance 9 --noise-level 20 --prediction v {NOW}",
+        f"upscale start.png cat {STEPS} 9 --noise-level 20 --prediction v {NOW}",
     ),
     (
         "unclip-l",
         stableunclip.main,
-        f"--image start.png --steps 3 --H 64 --W 64 --number_rows 1 --number_cols 1 --ckpt MODEL "
-        f"{THEN}",
-        f"vary start.png cat --steps 3 --guidance 10 --noise-level 0 --no-watermark {SMALL_NOW}",
+        f"--image start.png --number_rows 1 --number_cols 1 --steps 3 {SQUARE} {THEN} --ckpt MODEL",
+        f"vary start.png cat {STEPS} 10 --noise-level 0 --no-watermark {SMALL_NOW}",
     ),
 ]
 
@@ -370,12 +369,13 @@ def test_the_watermark_command(capsys: pytest.CaptureFixture[str]) -> None:
 # What the reference gets wrong
 
 
-def test_the_default_configuration_is_no_word(checkpoint: Checkpoint) -> None:
+@pytest.mark.parametrize(("kind", "says"), [("sd2-v", "v"), ("sd2", "eps")])
+def test_the_default_configuration_is_no_word(
+    checkpoint: Checkpoint, kind: Kind, says: str
+) -> None:
     """The reference takes every model for one that predicts eps: v models give noise."""
-    for kind, says in (("sd2-v", "v"), ("sd2", "eps")):
-        assert txt2img.main([*SMALL, *ONE, "--ckpt", checkpoint(kind)]) == 0
-        newest = max(Path(TXT2IMG, "samples").iterdir())
-        assert recipe(str(newest)).prediction == says
+    assert txt2img.main([*SMALL, *ONE, "--ckpt", checkpoint(kind)]) == 0
+    assert recipe(f"{TXT2IMG}/samples/00000.png").prediction == says
 
 
 def test_a_configuration_that_exists_is_read(checkpoint: Checkpoint) -> None:
@@ -464,7 +464,7 @@ def test_refused_in_one_sentence(
     arguments: list[str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    kinds = {kind: kind for kind in tiny.KINDS}
+    kinds: dict[str, Kind] = {str(kind): kind for kind in tiny.KINDS}
     assert main([checkpoint(kinds[word]) if word in kinds else word for word in arguments]) == 2
     said = capsys.readouterr().err.splitlines()
     assert [line.split(":")[0] for line in said[-2:]] == ["error", "hint"]
