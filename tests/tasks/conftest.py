@@ -1,6 +1,7 @@
 """An engine with a random model, and a small wish for it."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from darkroom.contracts import Request
 from darkroom.tasks.engine import Engine
 
 if TYPE_CHECKING:
-    from tests.tiny import TinyCheckpoint
+    from tests.tiny import Kind, TinyCheckpoint
 
 Wish = Callable[..., Request]
 
@@ -35,3 +36,16 @@ def wish(tiny_checkpoint: "TinyCheckpoint") -> Wish:
         precision="fp32",
     )
     return lambda **said: dataclasses.replace(small, **said)
+
+
+@pytest.fixture(scope="session")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> "Callable[[Kind], Engine]":
+    """An engine with a random model of one kind."""
+    from tests import tiny
+
+    @functools.cache
+    def opened(kind: "Kind") -> Engine:
+        checkpoint = tiny.write(tmp_path_factory.mktemp("models"), kind)
+        return Engine.open(str(checkpoint.safetensors))
+
+    return opened
