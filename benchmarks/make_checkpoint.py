@@ -1,9 +1,9 @@
-"""Writes a full-size Stable Diffusion v1 with random weights, in the published layout.
+"""Writes a full-size Stable Diffusion with random weights, in the published layout.
 
     python -m benchmarks.make_checkpoint v1-random.safetensors
 
-Tensors are drawn and written one at a time, so it needs little memory, and 2.1 GB of disk.  The
-same seed gives the same file.
+`X4` are the sizes of the x4 upscaler.  Tensors are drawn and written one at a time, so it needs
+little memory, and for v1 2.1 GB of disk.  The same seed gives the same file.
 """
 
 import json
@@ -41,11 +41,38 @@ UNET = UNetConfig(
 AUTOENCODER = AutoencoderConfig(
     in_channels=3, latent_channels=4, widths=(128, 256, 512, 512), blocks=2
 )
+V1 = Sizes(text_encoder=TEXT_ENCODER, unet=UNET, autoencoder=AUTOENCODER)
+X4 = Sizes(
+    text_encoder=TextEncoderConfig(
+        vocabulary=49_408,
+        context_length=77,
+        width=1024,
+        layers=23,
+        heads=16,
+        feed_width=4096,
+        activation="gelu",
+        tokens="openclip",
+    ),
+    unet=UNetConfig(
+        in_channels=7,
+        out_channels=4,
+        widths=(256, 512, 512, 1024),
+        blocks=2,
+        depths=(0, 1, 1, 1),
+        middle_depth=1,
+        self_attention=(True, False, False, True),
+        heads=(8, 8, 8, 8),
+        context_width=1024,
+        classes=1000,
+    ),
+    autoencoder=AutoencoderConfig(
+        in_channels=3, latent_channels=4, widths=(128, 256, 512), blocks=2
+    ),
+)
 
 
-def make_checkpoint(path: Path, *, seed: int = 0) -> None:
+def make_checkpoint(path: Path, *, sizes: Sizes = V1, seed: int = 0) -> None:
     """A new safetensors file at `path`, in fp16 as the pruned files are published."""
-    sizes = Sizes(text_encoder=TEXT_ENCODER, unet=UNET, autoencoder=AUTOENCODER)
     rows = model_rows(sizes)
     header: dict[str, object] = {}
     position = 0
