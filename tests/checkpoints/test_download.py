@@ -24,9 +24,10 @@ from tests.tiny import TinyCheckpoint
 
 CERTIFICATE = Path(__file__).parents[1] / "data" / "tls" / "cdn.test.pem"
 CONNECT = socket.socket.connect  # as it is outside of tests
-PATIENCE = Patience(
-    connect=2, answer=0.3, silence=0.3, window=0.2, slowest=10_000, pauses=(0.0, 0.0)
-)
+PATIENCE = Patience(pauses=(0.0, 0.0))
+HASTY = Patience(answer=0.3, silence=0.3, window=0.2, slowest=10_000, pauses=(0.0, 0.0))
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n"
+PAGE = b"<!doctype html><title>Log in</title>" + b" " * 5000
 
 Table = dict[str, list[str]]
 
@@ -215,7 +216,7 @@ def test_a_part_that_is_whole_is_asked_for_its_last_byte(
     ("second", "said"),
     [
         (lambda new: file(new, ranges=False), "cannot go on in the middle"),
-        (lambda _: say(416), "has no more of the file"),
+        (lambda _: say(416, PAGE, content_type="text/html"), "has no more of the file"),
         (lambda new: say(206, new[3:], etag='"first"'), "has changed"),
         (
             lambda new: say(
@@ -258,6 +259,34 @@ def test_a_file_that_changes_on_the_host_begins_anew(
     assert "The file on the host has changed. It begins anew." in remarks(events)
 
 
+def test_a_file_that_changes_all_the_time_is_given_up(
+    host: Host, content: bytes, tmp_path: Path
+) -> None:
+    host.answers = []
+    for number in range(40):
+        etag = f'"{number // 2}"'
+        host.answers.append(file(content, etag=etag, cut=10_000))
+    refused(FILE, tmp_path, "all the time")
+
+
+def test_a_body_in_chunks_that_is_cut_is_gone_on_with(
+    host: Host, content: bytes, tmp_path: Path
+) -> None:
+    chunks = b"%x\r\n%b" % (len(content), content[:50_000])
+    size, digest = str(len(content)), sha256(content)
+    cut = say(
+        200,
+        chunks,
+        content_length="",
+        transfer_encoding="chunked",
+        x_linked_size=size,
+        x_linked_etag=digest,
+    )
+    host.answers = [cut, file(content, x_linked_size=size, x_linked_etag=digest)]
+    assert end(run(FILE, tmp_path)).path.read_bytes() == content
+    assert host.asked[1].headers["range"] != "bytes=0-"
+
+
 def test_a_part_without_a_mark_begins_anew(host: Host, content: bytes, tmp_path: Path) -> None:
     host.answers = [file(content, cut=10_000, etag='W/"weak"'), file(content, etag="")]
     events = run(FILE, tmp_path)
@@ -283,10 +312,6 @@ def test_a_part_of_another_address_is_none(host: Host, content: bytes, tmp_path:
     host.answers = [file(content)]
     assert end(run("others/tiny/tiny.safetensors", tmp_path)).path.read_bytes() == content
     assert "range" not in host.asked[-1].headers
-
-
-POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n"
-PAGE = b"<!doctype html><title>Log in</title>" + b" " * 5000
 
 
 def foreign_family() -> bytes:
@@ -319,7 +344,6 @@ def foreign_family() -> bytes:
         (say(403, x_error_code="GatedRepo"), "people who are logged in", DownloadError),
         (say(404), "has no such file", DownloadError),
         (say(410), "has no such file", DownloadError),
-        (say(429, retry_after="120"), "too much to do", DownloadError),
         (say(503, retry_after="tomorrow"), "too much to do", DownloadError),
         (say(500), "fault of its own", DownloadError),
         (drip([b"SSH-2.0-OpenSSH_9.6\r\n"], 0), "does not speak HTTP", DownloadError),
@@ -335,11 +359,14 @@ def test_what_is_no_model_is_refused_and_removed(
     host: Host, tmp_path: Path, behaviour: Behaviour, said: str, kind: type[DarkroomError]
 ) -> None:
     host.answers = [behaviour]
-    error = refused(FILE, tmp_path, said, kind)
+    error = refused(FILE, tmp_path, said, kind, HASTY if "not answer" in said else PATIENCE)
     assert ".part" not in error.message
     assert list(tmp_path.iterdir()) == []
-    if "120" in said:
-        assert "in 120 s" in error.hint
+
+
+def test_a_host_says_when_to_come_again(host: Host, tmp_path: Path) -> None:
+    host.answers = [say(429, retry_after="120")]
+    assert "in 120 s" in refused(FILE, tmp_path, "too much to do").hint
 
 
 @pytest.mark.parametrize("silent", [True, False], ids=["silent", "dripping"])
@@ -349,7 +376,7 @@ def test_a_host_that_hardly_sends_is_given_up(
     head = f'HTTP/1.1 200 So\r\netag: "e"\r\ncontent-length: {len(content)}\r\n\r\n'.encode()
     pieces = [head, b"x"] if silent else [head, *[bytes([n]) for n in content[:12]]]
     host.answers = [drip(pieces, 0.4 if silent else 0.05)]
-    refused(FILE, tmp_path, "does not answer|hardly sends")
+    refused(FILE, tmp_path, "does not answer|hardly sends", patience=HASTY)
 
 
 @pytest.mark.parametrize("lie", [1, 10**12])
@@ -471,7 +498,8 @@ def test_a_token_is_not_for_other_addresses(
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     cdn.answers = [say(401)]
-    refused("https://cdn.test/model.safetensors", tmp_path, "wants a login")
+    error = refused("https://cdn.test/model.safetensors", tmp_path, "wants a login")
+    assert "HF_TOKEN" not in error.hint
     assert "authorization" not in cdn.asked[0].headers
     monkeypatch.setenv("HF_TOKEN", "two\nlines")
     refused(FILE, tmp_path, "HF_TOKEN", RequestError)

@@ -77,7 +77,7 @@ def test_another_file_than_the_catalogue_means_is_refused(host: Host, tmp_path: 
     done = in_process("models", "pull", "sd-1.4")
     error = assert_refused_with_talk(done.stderr)
     assert (done.exit_code, done.stdout) == (1, "")
-    assert "another sd-1.4.ckpt than the catalogue knows: 5000, not 4265380512" in error
+    assert "another sd-1.4.ckpt than the catalogue knows: its size is 5000, not 4265380512" in error
     assert "Licence: CreativeML Open RAIL-M, https://" in done.stderr
     assert list((tmp_path / "models").iterdir()) == []
 

@@ -30,6 +30,7 @@ from darkroom.contracts import ModelSpec
 from darkroom.errors import DownloadError, ModelError, OutputError, RequestError
 
 SPARE_BYTES = 2**26  # left on the disk for others
+MAX_BEGINNINGS = 5  # of one pull, where the file changes on its host again and again
 
 _BLOCK = 2**20
 _START = 4096  # bytes by which a page or an image is told from a model
@@ -203,13 +204,16 @@ def _published(source: Source, offer: Offer | None) -> tuple[str, str] | None:
 
 def _fetch(source: Source, part: _Part, patience: Patience) -> Generator[Event, None, Offer]:
     """Brings the whole file into the part, however often it is cut; returns its offer."""
-    failures, arrived = 0, False
+    failures, beginnings, arrived = 0, 1, False
     while True:
         before = part.size()
         try:
             return (yield from _connection(source, part, patience))
         except _Anew as reason:
             part.clear()
+            beginnings += 1
+            if beginnings > MAX_BEGINNINGS:
+                raise DownloadError(f"{reason} It does so all the time.", "Try later.") from reason
             yield Remark(f"{reason} It begins anew.")
         except Cut as cut:
             more = part.size() > before
@@ -262,7 +266,8 @@ def _get(source: Source, headers: dict[str, str], patience: Patience) -> Answer:
         asked_for_part = "Range" in headers and answer.status in (206, 416)
         if answer.status != 200 and not asked_for_part:
             raise _refusal(source, answer)
-        _check_kind(source, answer)
+        if answer.status != 416:
+            _check_kind(source, answer)
     except BaseException:
         answer.close()
         raise
@@ -278,13 +283,13 @@ def _refusal(source: Source, answer: Answer) -> DownloadError:
                 f"{host} does not give this file to whom HF_TOKEN belongs ({status}).",
                 f"Accept the licence on {source.page}, or check the name and the token.",
             )
+        way = "accept the licence there, make a token that may read, and set HF_TOKEN to it. Or "
         return DownloadError(
             f"{host} gives this file only to people who are logged in ({status})."
             if code == "GatedRepo"
             else f"{host} wants a login for this file, or has none of that name ({status}).",
-            f"See {source.page}: accept the licence there, make a token that may read, and set "
-            "HF_TOKEN to it. Or download the file with a browser and import it: "
-            "darkroom models import FILE",
+            f"See {source.page}: {way if source.on_hub else ''}download the file with a browser, "
+            "and import it: darkroom models import FILE",
         )
     if status in (404, 410):
         return DownloadError(
@@ -358,12 +363,15 @@ def _number(text: str | None) -> int | None:
 
 def _compare(source: Source, offer: Offer) -> None:
     """Raises DownloadError: what the host offers is not what the catalogue means."""
-    pairs = ((source.size, offer.size), (source.sha256, offer.sha256))
-    for known, offered in pairs:
+    marks = (
+        ("size", source.size, offer.size),
+        ("SHA-256", source.sha256, offer.sha256),
+    )
+    for what, known, offered in marks:
         if known and offered and known != offered:
             raise DownloadError(
                 f"The host has another {source.file} than the catalogue knows: "
-                f"{offered}, not {known}.",
+                f"its {what} is {offered}, not {known}.",
                 f"Look at {source.page}, and name it yourself if you trust it: darkroom models "
                 f"pull {source.url}",
             )

@@ -13,12 +13,17 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import (
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    HTTPSConnection,
+    IncompleteRead,
+)
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote, urljoin, urlsplit
 
-from darkroom import __version__
 from darkroom.checkpoints.tensors import shown
 from darkroom.errors import DownloadError
 
@@ -102,7 +107,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: HTTPResponse
-    socket: socket.socket
+    connected: socket.socket
     said: Mapping[str, str] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
@@ -119,7 +124,7 @@ class Answer:
     def close(self) -> None:
         """End the connection."""
         self.body.close()
-        self.socket.close()
+        self.connected.close()
 
     def read(self, count: int) -> bytes:
         """What has come, at most `count` bytes; nothing at the end.  Raises Cut."""
@@ -176,8 +181,8 @@ def _ask(
                 )
                 failing.callback(connected.close)
             connection.sock = connected
-            agent = {"User-Agent": f"darkroom/{__version__}", "Connection": "close"}
-            connection.request("GET", address.target, headers={**agent, **headers})
+            usual = {"User-Agent": "darkroom", "Connection": "close"}
+            connection.request("GET", address.target, headers={**usual, **headers})
             body = failing.enter_context(connection.getresponse())
         failing.pop_all()
     said = {name.lower(): value for name, value in body.getheaders()}
@@ -280,6 +285,8 @@ def _told(host: str) -> Iterator[None]:
             f"The connection to {host} failed: {shown(str(error.strerror or error))}.",
             "Check the connection to the internet, or try again later.",
         ) from error
+    except IncompleteRead as error:
+        raise Cut(f"The connection to {host} ended too early.", "Try again later.") from error
     except HTTPException as error:
         raise DownloadError(
             f"{host} does not speak HTTP as it should ({type(error).__name__}).",

@@ -182,8 +182,8 @@ CATALOGUE: Mapping[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 class Source:
     """A file that can be asked for, and the name it gets in the models folder.
 
-    `token`: what to show to its host where that asks for a login.  `page`: where a person reads
-    about the file and may log in.
+    `page`: where a person reads about the file and may log in.  `on_hub`: it is on the models
+    host, which takes a token; `token` is what to show to it if it asks for a login.
     """
 
     url: str
@@ -192,6 +192,7 @@ class Source:
     size: int | None = None
     sha256: str | None = None
     entry: Entry | None = None
+    on_hub: bool = False
     token: str | None = None
 
 
@@ -253,6 +254,7 @@ def _in(repository: str, path: str) -> Source:
         url=f"{home}/{repository}/resolve/{quote(path)}",
         file=path.rpartition("/")[2],
         page=f"{home}/{repository}",
+        on_hub=True,
         token=_token(),
     )
 
