@@ -46,7 +46,7 @@ _SIZE = 64  # sizes are rounded down to multiples of it
 def parser(description: str | None, *, outdir: str, samplers: list[str]) -> argparse.ArgumentParser:
     """The flags of both commands; the first of `samplers` is the default."""
     made = reference.shared(description, outdir=outdir, n_iter=1, n_samples=5, scale=7.5, seed=None)
-    reference.first(made)
+    reference.add_version_1(made)
     add = made.add_argument
     add("--device", default=_DEVICE, help="cpu, cuda, cuda:1, …")
     add("--unet_bs", type=int, default=1, help="images that the U-Net sees at once")

@@ -33,8 +33,8 @@ def parser(
     made = shared(
         description, outdir=outdir, n_iter=n_iter, n_samples=n_samples, scale=scale, seed=42
     )
-    first(made)
-    originals(made, CONFIG)
+    add_version_1(made)
+    add_makers(made, CONFIG)
     made.add_argument("--plms", action="store_true", help="sample with PLMS")
     return made
 
@@ -69,15 +69,15 @@ def shared(
     return made
 
 
-def first(made: argparse.ArgumentParser) -> None:
+def add_version_1(made: argparse.ArgumentParser) -> None:
     """Add the flags that all commands for Stable Diffusion 1 have besides."""
     made.add_argument("--skip_grid", action="store_true", help="save no grid")
     made.add_argument("--skip_save", action="store_true", help="save no single images")
     made.add_argument("--ddim_steps", type=int, default=50, help="steps, of any sampler")
 
 
-def originals(made: argparse.ArgumentParser, config: str) -> None:
-    """Add the flags that both repositories of Stable Diffusion's makers have besides."""
+def add_makers(made: argparse.ArgumentParser, config: str) -> None:
+    """Add the flags that the repositories of Stable Diffusion's makers have besides."""
     add = made.add_argument
     add("--fixed_code", action="store_true", help="start each iteration from the same noise")
     add("--C", type=int, choices=[4], default=4, help="latent channels")

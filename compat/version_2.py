@@ -27,7 +27,7 @@ def parser(
         seed=42,
         ckpt=None,
     )
-    reference.originals(made, CONFIG)
+    reference.add_makers(made, CONFIG)
     return made
 
 
