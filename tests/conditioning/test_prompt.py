@@ -74,6 +74,18 @@ def test_clip_where_the_model_brings_no_vocabulary() -> None:
     assert tokenizer_of(spec) is Tokenizer.clip(context_length=77)
 
 
+def test_openclip_is_fed_in_its_own_way() -> None:
+    """Filled up with 0, and HTML mended, which CLIP's tokenizer in transformers leaves alone."""
+    published = dataclasses.replace(TEXT, vocabulary=49_408, context_length=77, tokens="openclip")
+    tokenizer = tokenizer_of(dataclasses.replace(SPEC, merges=(), text_encoder=published))
+    assert tokenizer.chunk("a cat").ids == (49_406, 320, 2368, 49_407, *[0] * 73)
+    assert tokenizer.encode("cat &amp;amp; dog") == tokenizer.encode("cat & dog")
+    own = tokenizer_of(
+        dataclasses.replace(SPEC, text_encoder=dataclasses.replace(TEXT, tokens="openclip"))
+    )
+    assert own.chunk("").ids[-1] == 0
+
+
 def test_a_vocabulary_larger_than_the_table_is_refused() -> None:
     spec = dataclasses.replace(SPEC, merges=())
     with pytest.raises(ModelError, match="49,408"):

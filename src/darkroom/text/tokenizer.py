@@ -10,7 +10,7 @@ import functools
 import gzip
 import heapq
 import html
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Literal
@@ -34,6 +34,11 @@ _WORD = regex.compile(
 )
 _SPECIAL = regex.compile(r"(<\|startoftext\|>|<\|endoftext\|>)")
 _SPACE = regex.compile(r"\s+")
+# How the two families of text encoders were fed.
+_FLAVOURS: Mapping[str, tuple[Cleaning, Padding]] = {
+    "clip": ("transformers", "eos"),
+    "openclip": ("openai", "zero"),
+}
 _BLANK = " \t\n\r\f"  # what is a space before cleaning as well: U+0085 is mended to an ellipsis
 _PLAIN_WORD = regex.compile(r"(?<!\p{L}')\b[\p{L}\p{M}\p{N}]+")  # not the s of "cat's"
 
@@ -84,21 +89,14 @@ class Tokenizer:
         self.pad = self.eos if padding == "eos" else 0
         self._special = {_BOS: self.bos, _EOS: self.eos}
 
-    @classmethod
-    @functools.cache
+    @staticmethod
     def clip(
-        cls,
         cleaning: Cleaning = "transformers",
         padding: Padding = "eos",
         context_length: int = 77,
     ) -> "Tokenizer":
         """The tokenizer of every published model: 49,408 ids, built once (about 0.1 s)."""
-        return cls(
-            merges=clip_merges(),
-            context_length=context_length,
-            cleaning=cleaning,
-            padding=padding,
-        )
+        return _clip(cleaning, padding, context_length)
 
     @property
     def vocabulary(self) -> int:
@@ -192,17 +190,27 @@ class Tokenizer:
         return text[_count(lambda size: len(self.encode(text[:size])) <= room, letters) :]
 
 
+@functools.cache
+def _clip(cleaning: Cleaning, padding: Padding, context_length: int) -> Tokenizer:
+    return Tokenizer(
+        merges=clip_merges(), context_length=context_length, cleaning=cleaning, padding=padding
+    )
+
+
 def tokenizer_of(spec: ModelSpec) -> Tokenizer:
-    """The model's own vocabulary where it brings one, else CLIP's.
+    """The model's own vocabulary where it brings one, else CLIP's; cleaned and filled up as there.
 
     Raises:
         ModelError: the vocabulary holds more tokens than the text encoder.
     """
     length, room = spec.text_encoder.context_length, spec.text_encoder.vocabulary
+    cleaning, padding = _FLAVOURS[spec.text_encoder.tokens]
     if spec.merges:
-        tokenizer = Tokenizer(merges=spec.merges, context_length=length)
+        tokenizer = Tokenizer(
+            merges=spec.merges, context_length=length, cleaning=cleaning, padding=padding
+        )
     else:
-        tokenizer = Tokenizer.clip(context_length=length)
+        tokenizer = Tokenizer.clip(cleaning, padding, length)
     if tokenizer.vocabulary > room:
         raise ModelError(
             f"{spec.name} has room for {room:,} tokens, its vocabulary has "
