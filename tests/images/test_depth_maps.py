@@ -48,7 +48,13 @@ def test_what_is_no_picture_is_refused(data: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("size", "image"),
-    [((10, 10), (512, 512)), ((384, 256), (1000, 667)), ((30, 20), (301, 199)), ((1, 1), (1, 1))],
+    [
+        ((10, 10), (512, 512)),
+        ((384, 256), (1000, 667)),
+        ((30, 20), (301, 199)),
+        ((384, 640), (300, 485)),
+        ((1, 1), (1, 1)),
+    ],
 )
 def test_another_size_of_one_shape_fits(size: tuple[int, int], image: tuple[int, int]) -> None:
     depth_maps.check_aspect(np.zeros(size[::-1], np.float32), image)

@@ -14,8 +14,8 @@ from darkroom.images import io
 
 Depths = NDArray[np.float32]
 
-# Of the aspect ratio: a map may have been rounded to whole pixels, or to another network's sizes.
-_TOLERANCE = 0.02
+# Of the aspect ratio: a map may have the size at which a network looked, to multiples of 32.
+_TOLERANCE = 0.05
 
 
 def read(data: bytes, name: str = "The depth map") -> Depths:
