@@ -183,8 +183,8 @@ def test_the_hint_is_seen_by_those_who_see_an_exception(model: darkroom.Model) -
 
 
 def test_every_wish_of_a_request_can_be_said(model: darkroom.Model) -> None:
-    elsewhere = {"task", "prompt", "model", "image", "private", "version", "vae"}
-    on_load = {"prediction", "precision", "device", "ema"}
+    elsewhere = {"task", "prompt", "model", "image", "private", "version"}
+    on_load = {"prediction", "precision", "device", "ema", "vae"}
     fields = set(inspect.signature(Request).parameters)
     shared = {name for name in fields if all(taken_by(name, task) for task in get_args(Task))}
     shared |= {name for name in fields if name.startswith("hires")}

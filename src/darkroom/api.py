@@ -131,19 +131,28 @@ def load(
     precision: Precision | None = None,
     prediction: Prediction | None = None,
     ema: bool = False,
+    vae: str | os.PathLike[str] | None = None,
 ) -> "Model":
     """Open a model: the name of an installed one, or a `.safetensors` or `.ckpt` file.
 
     `device`: `cpu`, `cuda`, `cuda:1`, `mps`, `xpu`; the fastest where it is not said.
     `prediction`: where the file is known to say the wrong thing.  `ema`: with the moving averages
-    of the U-Net's weights, which some files hold as well.  Only the file's header is read; the
+    of the U-Net's weights, which some files hold as well.  `vae`: the file or the name of another
+    autoencoder than the model's own.  Only the file's header is read; the
     weights follow with the first image, and all four are judged with the first wish.
 
     Raises:
         ModelError: there is no such model, or the file is not one that can be used.
     """
     name = os.fspath(model)
-    wish = Request(model=name, device=device, precision=precision, prediction=prediction, ema=ema)
+    wish = Request(
+        model=name,
+        device=device,
+        precision=precision,
+        prediction=prediction,
+        ema=ema,
+        vae=None if vae is None else os.fspath(vae),
+    )
     return Model(Engine.open(name), wish)
 
 

@@ -258,6 +258,15 @@ class Flags:
     )
     prediction: Annotated[str | None, _setting("prediction", MODEL)] = None
     precision: Annotated[str | None, _setting("precision", MODEL)] = None
+    vae: Annotated[
+        str | None,
+        _option(
+            MODEL,
+            "Use the autoencoder (VAE) in this file or model in place of the model's own.",
+            "--vae",
+            metavar="NAME|FILE",
+        ),
+    ] = None
     ema: Annotated[
         bool, _option(MODEL, "Use the checkpoint's EMA copies, its averaged weights.", "--ema")
     ] = False

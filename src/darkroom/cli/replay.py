@@ -25,7 +25,7 @@ def _input(help: str) -> Any:  # noqa: A002 (as Typer calls it)
 
 
 @takes(
-    *("model", "precision", "device", "out", "format", "quality", "lossless", "name"),
+    *("model", "vae", "precision", "device", "out", "format", "quality", "lossless", "name"),
     *("overwrite", "preview", "private", "plan", "json", "quiet", "debug"),
 )
 def replay(
@@ -123,6 +123,7 @@ def _here(request: "Request", flags: Flags) -> "Request":
         request,
         device=None if device == "auto" else cast("str | None", device),
         precision=precision,
+        vae=request.vae if flags.vae is None else flags.vae,
         private=bool(settings.read("private", flags.private)),
     )
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import torch
 
@@ -51,6 +52,7 @@ class _Wanted:
     device: str
     precision: Precision
     ema: bool
+    vae: Path | None
 
 
 class Engine:
@@ -159,7 +161,8 @@ class Engine:
 
     def _load(self, resolved: Resolved, how: Plan) -> Loaded:
         """The networks that are asked for, where and as the plan wants them."""
-        wanted = _Wanted(how.device, how.precision, resolved.request.ema)
+        request = resolved.request
+        wanted = _Wanted(how.device, how.precision, request.ema, judging.vae_of(request))
         if self._loaded is None or self._loaded[0] != wanted:
             self._loaded = None  # before the next: two copies of a model are one too many
             with memory.or_explain("loading the model"), allocator.weights_apart():
@@ -168,6 +171,7 @@ class Engine:
                     precision=wanted.precision,
                     device=torch.device(wanted.device),
                     ema=wanted.ema,
+                    vae=wanted.vae,
                 )
                 packing.pack(networks.unet)
                 packing.pack(networks.autoencoder)

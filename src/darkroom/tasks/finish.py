@@ -17,6 +17,7 @@ from darkroom.errors import RequestError
 from darkroom.images import io, masks, provenance, watermark
 from darkroom.images.io import Format, Pixels
 from darkroom.planning.suitability import taken_by
+from darkroom.tasks.judging import vae_of
 from darkroom.tasks.pixels import to_raster
 from darkroom.tasks.studio import Batch, Studio
 
@@ -117,7 +118,7 @@ def _recipe(studio: Studio, batch: Batch, place: int) -> Recipe:
     """Everything needed to make this image again, and no path of this computer."""
     resolved, plan, spec = studio.resolved, studio.plan, studio.spec
     request, size, hires = resolved.request, resolved.passes[0], resolved.hires
-    varied = bool(batch.variation_seeds)
+    varied, vae = bool(batch.variation_seeds), vae_of(request)
     return Recipe(
         task=request.task,
         prompt=request.prompt,
@@ -161,6 +162,8 @@ def _recipe(studio: Studio, batch: Batch, place: int) -> Recipe:
         model_sha256=catalog.sha256(spec.path),
         prediction=resolved.prediction,
         ema=request.ema,
+        vae=None if vae is None else vae.stem,
+        vae_sha256=None if vae is None else catalog.sha256(vae),
         precision=plan.precision,
         engine=plan.engine,
         device=plan.device,

@@ -3,11 +3,12 @@
 import secrets
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from darkroom.checkpoints import catalog, detect
+from darkroom.checkpoints.autoencoder import read_autoencoder
 from darkroom.checkpoints.header import read_header
 from darkroom.contracts import ModelSpec, Request, Resolved
-from darkroom.errors import RequestError
 from darkroom.images import depth_maps, io, masks
 from darkroom.planning import suitability
 from darkroom.planning.painting import painting, seen
@@ -52,9 +53,11 @@ def judge(request: Request, spec: ModelSpec) -> tuple[Resolved, Given]:
     Raises:
         RequestError: a wish that cannot be meant.
         ImageError: one of its pictures is none.
+        ModelError: the separate VAE is none, or does not fit the model.
     """
-    if request.vae is not None:
-        raise RequestError("A separate VAE cannot be used.", "Leave it out.")
+    vae = vae_of(request)
+    if vae is not None:
+        read_autoencoder(vae, like=spec.autoencoder)
     suitability.check(request, spec)
     given, size, box = Given(), None, None
     if request.image is not None:
@@ -76,6 +79,11 @@ def judge(request: Request, spec: ModelSpec) -> tuple[Resolved, Given]:
     for prompt in request.prompt, request.negative:
         syntax.parse(prompt, resolved.prompt_syntax)
     return resolved, given
+
+
+def vae_of(request: Request) -> Path | None:
+    """Where the separate VAE is that was asked for; ModelError where there is none of that name."""
+    return None if request.vae is None else catalog.find(request.vae)
 
 
 @lru_cache(maxsize=1)
