@@ -315,3 +315,18 @@ def test_no_steps_are_refused(name: str) -> None:
 def test_too_many_ldm_steps_are_refused(name: str) -> None:
     with pytest.raises(RequestError, match="500"):
         schedule.sigmas(name, 501, ALPHAS)
+
+
+def test_other_betas_are_those_of_diffusers() -> None:
+    """The x4 upscaler's, and the squared cosine of unCLIP's noise; diffusers' are float32."""
+    betas = 0.0001, 0.02
+    linear = diffusers.DDPMScheduler(
+        beta_schedule="scaled_linear", beta_start=betas[0], beta_end=betas[1]
+    ).alphas_cumprod
+    cosine = diffusers.DDPMScheduler(beta_schedule="squaredcos_cap_v2").alphas_cumprod
+    for ours, theirs in (
+        (schedule.alphas_cumprod(betas=betas), linear),
+        (schedule.cosine_alphas_cumprod(), cosine),
+    ):
+        assert ours.dtype == torch.float64 and ours.shape == (1000,)
+        assert float((ours - theirs).abs().max()) < 1e-6
