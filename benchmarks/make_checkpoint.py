@@ -73,11 +73,12 @@ X4 = Sizes(
 
 def make_checkpoint(path: Path, *, sizes: Sizes = V1, seed: int = 0) -> None:
     """A new safetensors file at `path`, in fp16 as the pruned files are published."""
-    rows = model_rows(sizes)
+    # Queries, keys and values have a row each and, in some files, one tensor.
+    rows = list({row.published: row for row in model_rows(sizes)}.values())
     header: dict[str, object] = {}
     position = 0
     for row in rows:
-        end = position + torch.float16.itemsize * math.prod(row.shape)
+        end = position + torch.float16.itemsize * math.prod(row.published_shape)
         header[row.published] = {
             "dtype": "F16",
             "shape": row.published_shape,
@@ -95,10 +96,11 @@ def make_checkpoint(path: Path, *, sizes: Sizes = V1, seed: int = 0) -> None:
 
 def _weight(row: Row, generator: torch.Generator) -> Tensor:
     """A float32 tensor that keeps the size of what goes through it: no overflow, no fading."""
-    if len(row.shape) > 1:
-        fan_in = math.prod(row.shape[1:])
-        return torch.randn(row.shape, generator=generator) / math.sqrt(fan_in)
-    return torch.zeros(row.shape) if row.ours.endswith("bias") else torch.ones(row.shape)
+    shape = row.published_shape
+    if len(shape) > 1:
+        fan_in = math.prod(shape[1:])
+        return torch.randn(shape, generator=generator) / math.sqrt(fan_in)
+    return torch.zeros(shape) if row.ours.endswith("bias") else torch.ones(shape)
 
 
 if __name__ == "__main__":
