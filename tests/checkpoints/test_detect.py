@@ -227,6 +227,12 @@ def test_a_depth_model_may_come_without_its_depth_network() -> None:
     assert (spec.task, spec.depth) == ("depth2img", None)
 
 
+def test_an_autoencoder_given_as_a_model_has_a_place() -> None:
+    with pytest.raises(ModelError) as caught:
+        detect(named("encoder.conv_in.weight", "decoder.conv_in.weight"), Path("vae.pt"))
+    assert "--vae" in caught.value.hint
+
+
 def test_an_unknown_file_is_never_guessed_to_be_v1() -> None:
     message = refusal(named("layer.weight", "b\x1bad"))
     assert "no model that Darkroom knows: its first tensor is called layer.weight." in message

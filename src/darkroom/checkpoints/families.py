@@ -24,6 +24,7 @@ class Family:
 
     name: str
     recognise: Callable[[Tensors], bool]
+    hint: str = HINT
 
 
 def refuse_other_families(header: Header, source: str) -> None:
@@ -36,7 +37,7 @@ def refuse_other_families(header: Header, source: str) -> None:
         return  # Known by its list of parts.
     for family in FAMILIES:
         if family.recognise(tensors):
-            raise _refusal(source, family.name)
+            raise _refusal(source, family.name, family.hint)
     if not _starting(UNET)(tensors) or not _starting(OLD_TEXT, OPENCLIP)(tensors):
         first = shown(next(iter(tensors)))
         raise ModelError(
@@ -58,8 +59,8 @@ def refuse_other_folders(index: Mapping[str, object], source: str) -> None:
         raise _refusal(source, f"a folder of diffusers ({kind})")
 
 
-def _refusal(source: str, family: str) -> ModelError:
-    return ModelError(f"{source} is {family}, which Darkroom cannot run yet.", HINT)
+def _refusal(source: str, family: str, hint: str = HINT) -> ModelError:
+    return ModelError(f"{source} is {family}, which Darkroom cannot run yet.", hint)
 
 
 def _bare(name: str) -> str:
@@ -122,6 +123,7 @@ FAMILIES = (
     Family(
         "an autoencoder (VAE) alone, a part of a model",
         _only("encoder.", "decoder.", "quant_conv.", "post_quant_conv.", "loss.", AUTOENCODER),
+        "Name a whole model with --model, and this one with --vae.",
     ),
     # Transformers
     Family("a Chroma model", _named("distilled_guidance_layer.in_proj.bias")),
