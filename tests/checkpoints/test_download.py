@@ -61,7 +61,6 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Table:
 @pytest.fixture
 def host(names: Table, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     """The models host."""
-    assert names == {}
     with Host() as made:
         monkeypatch.setenv("DARKROOM_MODELS_HOST", made.url)
         yield made
@@ -399,6 +398,14 @@ def test_a_hash_is_only_believed_of_the_host_that_was_asked(
     host: Host, content: bytes, tmp_path: Path
 ) -> None:
     host.answers = [file(content, etag=f'"{sha256(content)}"')]
+    assert end(run(FILE, tmp_path)).proven_by is None
+
+
+def test_a_hash_of_the_host_that_one_is_sent_to_proves_nothing(
+    host: Host, content: bytes, tmp_path: Path, cdn: Host
+) -> None:
+    host.answers = [say(302, location="https://cdn.test/file")]
+    cdn.answers = [file(content, x_linked_etag=sha256(content))]
     assert end(run(FILE, tmp_path)).proven_by is None
 
 

@@ -393,7 +393,6 @@ def _stream(
     done = mark = begin
     moment = time.monotonic()
     with part.path.open("r+b") as file:
-        file.truncate(begin)
         file.seek(begin)
         while done < size:
             block = answer.read(min(_BLOCK, size - done))
