@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from darkroom.cli.flags import IMAGE, SAMPLING, Flags, takes_flags
+from darkroom.cli.flags import IMAGE, Flags, takes_flags
 
 
 @takes_flags
@@ -46,7 +46,7 @@ def img2img(
         typer.Option(
             help="How closely a model that follows instructions (InstructPix2Pix) keeps to the "
             "image. Default: 1.5.",
-            rich_help_panel=SAMPLING,
+            rich_help_panel=IMAGE,
             metavar="X",
             show_default=False,
         ),
