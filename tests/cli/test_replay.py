@@ -276,3 +276,15 @@ def test_an_image_like_one_of_another_program_says_what_is_left_out(
     done = run("txt2img", "--like", theirs, "--out", "made.png")
     assert "Not taken over: Mask blur: 4" in done.stderr
     assert recipe_of(run, "--like", theirs).seed == 4
+
+
+@pytest.mark.parametrize("command", [["txt2img", "--plan", "--like"], ["replay", "--out", "a.png"]])
+def test_what_an_image_says_has_no_power_over_the_terminal(
+    run: Run, installed: Path, command: list[str]
+) -> None:
+    settings = "Steps: 1, Sampler: Euler a, CFG scale: 1, Seed: 4, Size: 64x32, Model: renamed"
+    theirs = of_a1111(f"a \x1b]0;owned\x07 cat\n{settings}, Evil: \x1b]0;owned\x07")
+    done = run(*command, theirs)
+    assert done.exit_code == 0, done.stderr
+    assert r"Not taken over: Evil: \x1b]0;owned\x07" in done.stderr
+    assert not {"\x1b", "\x07"} & set(done.stderr + done.stdout)

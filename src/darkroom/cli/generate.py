@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from darkroom.cli.failure import printable
 from darkroom.cli.flags import IMAGE, Flags, takes_flags
 
 
@@ -74,4 +75,4 @@ def img2img(
 
 def teller(flags: Flags) -> Callable[[str], None]:
     """How remarks reach the user before any progress is shown."""
-    return lambda line: None if flags.quiet else typer.echo(line, err=True)
+    return lambda line: None if flags.quiet else typer.echo(printable(line), err=True)

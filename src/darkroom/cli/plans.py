@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from darkroom.checkpoints.tensors import size_text
+from darkroom.cli.failure import printable
 from darkroom.cli.making import engine_for, size_of
 from darkroom.contracts import ModelSpec, Plan, Request, Resolved
 
@@ -57,8 +58,8 @@ def _lines(spec: ModelSpec, resolved: Resolved, plan: Plan) -> list[str]:
         "Memory": f"about {size_text(plan.peak_bytes)}, weights {size_text(plan.weight_bytes)}",
         "Time": f"about {_duration(plan.seconds)}",
     }
-    lines = [f"{name + ':':10}{text}" for name, text in rows.items()]
-    return lines + [f"{'Note:':10}{note}" for note in plan.notes]
+    lines = [f"{name + ':':10}{printable(text)}" for name, text in rows.items()]
+    return lines + [f"{'Note:':10}{printable(note)}" for note in plan.notes]
 
 
 def _duration(seconds: float) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from darkroom.cli.failure import printable
+
 SECONDS_BETWEEN_LINES = 5.0
 NARROW = 60  # columns
 
@@ -15,7 +17,7 @@ class Progress(Protocol):
     """Told of what happens; says what a person wants to know of it."""
 
     def say(self, line: str) -> None:
-        """One line of talk."""
+        """One line of talk, which may quote what an image or a model says."""
 
     def result(self, line: str) -> None:
         """One line of result, on stdout at once."""
@@ -47,7 +49,7 @@ class Lines:
 
     def say(self, line: str) -> None:
         """One line of talk."""
-        print(line, file=sys.stderr, flush=True)
+        print(printable(line), file=sys.stderr, flush=True)
 
     def result(self, line: str) -> None:
         """One line of result."""
@@ -90,7 +92,7 @@ class Bar:
 
     def say(self, line: str) -> None:
         """One line of talk."""
-        self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self.bar.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
     def result(self, line: str) -> None:
         """One line of result; the bar steps aside, for both may stand on one screen."""

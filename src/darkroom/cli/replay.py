@@ -80,6 +80,7 @@ def replay(
     Example: darkroom replay hamster.png --verify
     """
     from darkroom.cli import plans
+    from darkroom.cli.generate import teller
     from darkroom.images import io
     from darkroom.tasks import recalling
 
@@ -93,7 +94,7 @@ def replay(
             images=tuple(io.readable_bytes(further) for further in image or ()),
         ),
         any_input=any_input,
-        tell=lambda line: None if flags.quiet else typer.echo(line, err=True),
+        tell=teller(flags),
     )
     request = _here(found.request, flags)
     if flags.plan:
