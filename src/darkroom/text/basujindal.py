@@ -1,24 +1,26 @@
 """basujindal's weighted prompts: `a tabby cat:0.25 white duck:0.75` blends two embeddings."""
 
-import math
 from collections.abc import Iterator
 
-from darkroom.text.parsed import Fragment, Passage, Prompt, Section, of_passages
+from darkroom.text.parsed import Fragment, Passage, Prompt, Section, of_passages, shared
 
 
 def parse(text: str, *, steps: int) -> Prompt:
     """Read a prompt; its shares are made to add up to 1.
 
     A prompt of one piece is text as it stands, with colon and number, as it is there.
+
+    Raises:
+        RequestError: the weights add up to 0.
     """
     pieces = list(_pieces(text))
     if len(pieces) < 2:
         pieces = [(text, 1.0)]
-    total = sum(weight for _, weight in pieces)
+    shares = shared([weight for _, weight in pieces])
     return of_passages(
         *(
-            Passage((Section((Fragment(said),)),), weight / total if total else math.inf)
-            for said, weight in pieces
+            Passage((Section((Fragment(said),)),), share)
+            for (said, _), share in zip(pieces, shares, strict=True)
         ),
         steps=steps,
     )

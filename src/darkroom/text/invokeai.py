@@ -6,12 +6,19 @@ mixes the embeddings.  What cannot be read so is text, word for word.  Linear ti
 cannot be read is tried once.
 """
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from darkroom.text.parsed import DEEPEST, Fragment, Passage, Prompt, Section, of_passages
+from darkroom.text.parsed import (
+    DEEPEST,
+    Fragment,
+    Passage,
+    Prompt,
+    Section,
+    of_passages,
+    shared,
+)
 
 _UP, _DOWN = 1.1, 0.9
 _COMMA = re.compile(r",(\S)")
@@ -36,7 +43,11 @@ class _Read(NamedTuple):
 
 
 def parse(text: str, *, steps: int) -> Prompt:
-    """Read a prompt; `.swap()` and LoRAs are noted, and have no effect."""
+    """Read a prompt; `.swap()` and LoRAs are noted, and have no effect.
+
+    Raises:
+        RequestError: the weights of a blend add up to 0.
+    """
     reader = _Reader(_COMMA.sub(r", \1", text))
     passages = reader.together() or [Passage((_section(reader.prompt()),))]
     return of_passages(*passages, steps=steps, notes=tuple(dict.fromkeys(reader.notes)))
@@ -171,10 +182,10 @@ def _blend(targets: Sequence[list[Fragment]], options: list[str]) -> list[Passag
     weights = _numbers(options[:-1] if as_given else options, len(targets))
     if weights is None:
         return None
-    total = 1.0 if as_given else sum(weights)
+    shares = weights if as_given else shared(weights)
     return [
-        Passage((_section(fragments),), weight / total if total else math.inf)
-        for fragments, weight in zip(targets, weights, strict=True)
+        Passage((_section(fragments),), share)
+        for fragments, share in zip(targets, shares, strict=True)
     ]
 
 

@@ -1,6 +1,7 @@
 """What every prompt syntax is read into: one common value, whatever marks it was written with."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from darkroom.errors import RequestError
@@ -100,6 +101,21 @@ def check_weights(prompt: Prompt) -> None:
             _check(passage.share, "of a blended prompt")
             for section in passage.sections:
                 _check(section.weight, "of a joined prompt")
+
+
+def shared(weights: Sequence[float]) -> list[float]:
+    """The weights of a blend, made to be 1 in sum.
+
+    Raises:
+        RequestError: they add up to 0.
+    """
+    total = sum(weights)
+    if total == 0:
+        raise RequestError(
+            "The weights of the blended prompts add up to 0.",
+            "Give them others, such as 0.25 and 0.75: each is a share of the sum.",
+        )
+    return [weight / total for weight in weights]
 
 
 def _check(weight: float, whose: str) -> None:

@@ -31,7 +31,8 @@ def parse(
     pass before, where this one refines its image (only `a1111` knows steps).
 
     Raises:
-        RequestError: a weight is not a number, or so large that no model follows it.
+        RequestError: a weight is not a number, or so large that no model follows it, or those of
+            a blend add up to 0.
     """
     if syntax == "a1111":
         if odd := _NO_WEIGHT.search(text):
