@@ -13,6 +13,7 @@ from darkroom.cli.failure import printable
 from darkroom.cli.model_lines import columns, kind, place
 from darkroom.errors import ModelError, RequestError
 
+_WHERE = "The names of imported models: darkroom models list"
 _NUMBER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -34,7 +35,7 @@ class Seen:
 def look(places: Sequence[Path]) -> list[Seen]:
     """What lies at these places, or with none of them what other programs have.
 
-    Raises ModelError for a place that is named and is, or holds, no model that can be used.
+    Raises ModelError for a place that is named and missing, or has no model that can be used.
     """
     names = {model.path.resolve(): model.name for model in catalog.installed()}
 
@@ -45,6 +46,8 @@ def look(places: Sequence[Path]) -> list[Seen]:
         return [see(found.program, found.path) for found in elsewhere.find()]
     seen = []
     for named in map(Path.expanduser, places):
+        if not named.exists():
+            raise ModelError(f"There is no {named}.", "Check the name, and where you are.")
         found = [see("", path) for path in elsewhere.below(named)]
         if not any(model.facts.spec for model in found):
             if len(found) == 1 and found[0].facts.refusal:
@@ -60,12 +63,18 @@ def look(places: Sequence[Path]) -> list[Seen]:
 def take(seen: Sequence[Seen], name: str | None) -> dict[Path, str]:
     """Give those that can be used and have no name one; returns all names by path.
 
-    Raises RequestError: one name for several.
+    Raises RequestError: one name for several, or for one that has another name.
     """
     usable = [model for model in seen if model.facts.spec]
     if name is not None and len(usable) != 1:
         raise RequestError(
             f"--name names one model, and here are {len(usable)}.", "Name the file itself."
+        )
+    if name is not None and usable[0].known not in {None, name}:
+        known = usable[0].known
+        raise RequestError(
+            f"This model has the name {known} here already.",
+            f"Use it by that, or forget it first: darkroom models remove {known}",
         )
     taken = frozenset(model.name for model in catalog.installed())
     named = {}
@@ -84,12 +93,13 @@ def place_of(name: str) -> Path:
         return imported[name]
     for model in catalog.installed():
         if name == model.name:
-            where = f"it lies at {model.path}" if model.origin != "darkroom" else "it is a part"
+            if model.origin == "darkroom":
+                raise ModelError(f"{name} is a part of Darkroom and stays.", _WHERE)
             raise ModelError(
-                f"{name} was not imported: {where}.",
+                f"{name} was not imported: it lies at {model.path}.",
                 "Darkroom forgets imported models and deletes no files; delete it yourself.",
             )
-    raise ModelError(f"No model called {name[:200]!r} was imported.", "See: darkroom models list")
+    raise ModelError(f"No model called {name[:200]!r} was imported.", _WHERE)
 
 
 def lines(seen: Sequence[Seen], named: Mapping[Path, str] | None) -> Iterator[str]:
