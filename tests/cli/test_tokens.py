@@ -76,6 +76,22 @@ def test_weights_that_cannot_be_meant(prompt: str) -> None:
     assert "weight" in assert_refused(in_process("tokens", prompt), 2)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "chooses"),
+    [
+        ("a {red|blue} cat", True),
+        ("a __animal__", True),
+        ("a {2$$red} cat", True),
+        ("a {red} cat", False),
+        (r"a \{red|blue} \__animal__", False),
+        ("a [red|blue] cat", False),
+    ],
+)
+def test_choices_are_told_for_they_are_made_before(prompt: str, chooses: bool) -> None:
+    assert ("Choices such as" in said(prompt)) is chooses
+    assert "Choices such as" not in said(prompt, "--prompt-syntax", "plain")
+
+
 def test_a_syntax_that_does_not_exist() -> None:
     assert "a111" in assert_refused(in_process("tokens", "a", "--prompt-syntax", "a111"), 2)
 

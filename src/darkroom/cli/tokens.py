@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from darkroom.text.meter import Meter, Piece, Saying
 
 _BAR = 24  # columns
+_UNCHOSEN = (
+    "Choices such as {a|b} and __name__ are made before a model reads a prompt, by the seed; here "
+    "they stand as they are written."
+)
 _HEAVY, _LIGHT = "bold yellow", "cyan"
 
 
@@ -57,7 +61,7 @@ def tokens(
 
     Example: darkroom tokens "a (red:1.3) cat, [dawn:dusk:0.5]"
     """
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
     from json import dumps
 
     from rich.console import Console
@@ -66,11 +70,14 @@ def tokens(
     from darkroom.checkpoints import catalog, detect, header
     from darkroom.planning.resolve import PROMPT_SYNTAX
     from darkroom.text.meter import measure
+    from darkroom.text.wildcards import chooses
 
     path = catalog.find(str(settings.read("model", model)))
     spec = detect.detect(header.read_header(path), path)
     syntax = cast("PromptSyntax", settings.read("prompt_syntax", prompt_syntax) or PROMPT_SYNTAX)
     found = measure(prompt, spec, syntax, steps=steps, negative=negative)
+    if syntax != "plain" and chooses(prompt):
+        found = replace(found, remarks=(_UNCHOSEN, *found.remarks))
     if json:
         typer.echo(dumps(asdict(found)))
         return

@@ -40,6 +40,17 @@ def expand(prompt: str, *, seed: int, folder: Path) -> str:
     return _Drawing(seed, folder).expanded(prompt, ())
 
 
+def chooses(prompt: str) -> bool:
+    """Whether anything in the prompt is to be chosen."""
+    braces = _braces(prompt)
+    return any(
+        mark[1]
+        or len(braces.get(mark.start(), ())) > 2
+        or (mark.start() in braces and _COUNT.match(prompt, mark.end()))
+        for mark in _MARK.finditer(prompt)
+    )
+
+
 class _Drawing:
     def __init__(self, seed: int, folder: Path) -> None:
         self.seed = seed
