@@ -458,22 +458,20 @@ def output_error(path: Path, error: Exception) -> OutputError:
     """What a failed write means to the user."""
     code = error.errno if isinstance(error, OSError) else None
     if code == errno.EEXIST:
-        return OutputError(
-            f"{path} exists already.", "Choose another name, or --overwrite to replace it."
-        )
+        return OutputError(f"{path} exists already.", "Choose another name, or say overwrite.")
     if code in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return OutputError(
             f"The disk is full: {path} cannot be written.",
-            "Free some space, or write to another disk with --out.",
+            "Free some space, or write to another disk.",
         )
     if code in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return OutputError(
             f"{path} cannot be written: there is no permission.",
-            "Choose a folder of your own with --out.",
+            "Choose a folder of your own.",
         )
     if code in {errno.ENOENT, errno.ENOTDIR}:
         return OutputError(
             f"{path} cannot be written: its folder does not exist.", "Make the folder first."
         )
     reason = error.strerror if isinstance(error, OSError) else "the name is impossible"
-    return OutputError(f"{path} cannot be written: {reason}.", "Choose another --out.")
+    return OutputError(f"{path} cannot be written: {reason}.", "Choose another place or name.")

@@ -182,7 +182,8 @@ def save_arguments(
         arguments["exif"] = exif.tobytes()
     if file_format == "jpeg" and max(map(len, arguments.values())) > _JPEG_SEGMENT:
         raise OutputError(
-            "The recipe is longer than a JPEG can carry.", "Use --format png, or --private."
+            "The recipe is longer than a JPEG can carry.",
+            "Save it as PNG or WebP, or privately: without the recipe.",
         )
     return arguments
 

@@ -86,7 +86,7 @@ def parse(text: str) -> Pattern:
     if "/" in text or "\\" in text:
         raise RequestError(
             f"The pattern {text!r} leads into another folder.",
-            "A pattern is a name only; --out says the folder.",
+            "A pattern is a name only; the folder is said apart from it.",
         )
     parts = tuple(_part(found[0], found[1], text) for found in _PIECE.finditer(text))
     if not text.strip() or sum(map(_fixed, parts)) > _MAX_FIXED:

@@ -38,7 +38,7 @@ def remarks(
         lines.append(
             f"{spec.name} is a small demonstration and does not know "
             f"{', '.join(named[:_NAMED])}{', …' if len(named) > _NAMED else ''}. "
-            "A published checkpoint does: give its file to --model."
+            "A published checkpoint does: name its file as the model."
         )
     return tuple(lines)
 
