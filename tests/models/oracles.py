@@ -25,7 +25,7 @@ def unet(networks: Networks) -> UNet2DConditionModel:
     depths = [*config.depths[:-1], config.middle_depth]
     weights = published(networks)
     projection = weights["model.diffusion_model.middle_block.1.proj_in.weight"]
-    told = {}
+    told: dict[str, str | int] = {}
     if config.vector_width is not None:
         told["class_embed_type"] = "projection"
         told["projection_class_embeddings_input_dim"] = config.vector_width
