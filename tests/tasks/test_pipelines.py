@@ -55,7 +55,8 @@ class Made:
 
     def embedding(self, text: str) -> Tensor:
         ids = torch.tensor([self.tokenizer.chunk(text).ids])
-        return self.networks.text_encoder(ids).detach()
+        out: Tensor = self.networks.text_encoder(ids).detach()
+        return out
 
     def autoencoder(self) -> AutoencoderKL:
         model = oracles.autoencoder(self.networks)
@@ -90,7 +91,8 @@ class Made:
             output_type="np",
             **said,
         ).images
-        return (255 * image).astype(np.uint8)
+        pixels: io.Pixels = (255 * image).astype(np.uint8)
+        return pixels
 
 
 def picture(width: int, height: int) -> Image.Image:
@@ -137,7 +139,7 @@ def test_a_given_depth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mean = DiagonalGaussianDistribution.mode
     monkeypatch.setattr(DiagonalGaussianDistribution, "sample", lambda self, *_, **__: mean(self))
     made, image = Made("sd2-depth", tmp_path), picture(64, 64)
-    map_of_it = np.asarray(picture(128, 128).convert("L"), np.float32) / 255
+    map_of_it = (np.asarray(picture(128, 128).convert("L")) / 255).astype(np.float32)
     pipeline = StableDiffusionDepth2ImgPipeline(
         vae=made.autoencoder(),
         text_encoder=None,
