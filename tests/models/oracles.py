@@ -1,7 +1,5 @@
 """The same weights in diffusers' and transformers' networks, by their own conversion."""
 
-from typing import Any
-
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import (

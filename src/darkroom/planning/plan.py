@@ -43,9 +43,9 @@ _WORTH_HALVING = 5e10
 _WORTH_SHARING = 1e10
 _STEP_SECONDS = 1.0  # images are batched while a step stays this short, so that stopping is prompt
 _RESERVE = 0.05  # of the free memory is left to others
-# Bytes of an enlarged picture's pixel while it lies whole in memory: of three colours in float32,
-# what the tiles of the decoder make, and two steps of its way to 8 bits (`tasks.pixels.to_raster`).
-_PICTURE = 36
+# Bytes of an enlarged picture's pixel where most of it lies in memory at once: while the watermark
+# is embedded (54 measured), which is more than colours in float32 take on their way to 8 bits.
+_PICTURE = 60
 _EMULATION = 4  # a format that a device does not compute in costs about so many times fp32
 
 
