@@ -71,9 +71,11 @@ class _CommonNorms:
     def __call__(self, layer: nn.GroupNorm, seen: tuple[Tensor, ...], out: Tensor) -> Tensor:
         x = seen[0].float()
         if not self._settled:
-            groups = x.unflatten(1, (layer.num_groups, -1)).flatten(2)
-            moments = torch.stack([groups.mean(dim=(0, 2)), groups.square().mean(dim=(0, 2))])
-            self._moments.setdefault(layer, []).append(moments.double())
+            groups = x.unflatten(1, (layer.num_groups, -1))
+            measured = torch.var_mean(groups, dim=(0, 2, 3, 4), correction=0)
+            # On the CPU: not every device has double precision.
+            variance, mean = (values.cpu().double() for values in measured)
+            self._moments.setdefault(layer, []).append(torch.stack([mean, variance + mean**2]))
             return out
         # Where numbers overflowed, the tile was evaluated once more.
         mean, square = torch.stack(
@@ -81,10 +83,12 @@ class _CommonNorms:
         ).mean(dim=0)
         share = ((square - mean**2).clamp(min=0) + layer.eps).rsqrt()
         each = x.shape[1] // layer.num_groups
-        scale = layer.weight.double() * share.repeat_interleave(each)
-        shift = layer.bias.double() - mean.repeat_interleave(each) * scale
-        scale, shift = scale.float()[:, None, None], shift.float()[:, None, None]
-        return torch.addcmul(shift, x, scale).to(out.dtype)
+        weight, bias = (parameter.cpu().double() for parameter in (layer.weight, layer.bias))
+        scale = weight * share.repeat_interleave(each)
+        shift = bias - mean.repeat_interleave(each) * scale
+        scale, shift = (values.to(x)[:, None, None] for values in (scale, shift))
+        # Large as it is: in place, but for what went in, which the layers after may read.
+        return out.copy_((x * scale).add_(shift))
 
 
 def each_tile(x: Tensor, tiles: Tiles) -> Iterator[Tensor]:
