@@ -454,6 +454,7 @@ def test_the_mask_is_turned_with_the_pixels() -> None:
     assert read.mask is not None
     assert read.mask.shape == (24, 16)
     assert read.mask[0, -1] == 0
+    assert "It was turned upright." in read.notes
 
 
 def test_damaged_exif_does_not_stop_a_photograph() -> None:

@@ -86,6 +86,10 @@ def _writer(file: Path, flags: Flags) -> "Depths":
         raise RequestError(
             f"{file.name} is no name for a depth map.", "End it in .png: 16 bits need that format."
         )
+    if flags.out is not None and Path(flags.out).resolve() == file.resolve():
+        raise RequestError(
+            f"{file.name} would be both the image and its depth map.", "Give each its own name."
+        )
     outputs.try_out(file.parent)
     if file.exists() and not flags.overwrite:
         raise io.output_error(file, FileExistsError(errno.EEXIST, "exists"))

@@ -334,6 +334,7 @@ def _upright_srgb(image: Image.Image, notes: list[str]) -> tuple[Pixels, Pixels 
         white.paste(image, mask=alpha)
         image = white
     if upright is not None:
+        notes.append("It was turned upright.")
         image = image.transpose(upright)
         alpha = alpha and alpha.transpose(upright)
     return np.asarray(image), None if alpha is None else np.asarray(alpha)
