@@ -153,7 +153,7 @@ def load(
         ema=ema,
         vae=None if vae is None else os.fspath(vae),
     )
-    return Model(Engine.open(name), wish)
+    return Model(Engine.open(name, prediction=prediction), wish)
 
 
 class Model:

@@ -140,10 +140,18 @@ def test_the_plan_says_what_it_costs(run: Run, model_of: Model) -> None:
         ("sd2-depth", ["depth2img", "photo.png"], "There is no prompt"),
         ("sd2-depth", ["depth2img", "photo.png", "x", "--depth", "other.png"], "another shape"),
         ("sd2-depth", ["depth2img", "photo.png", "x", "--save-depth", "m.jpg"], "End it in .png"),
+        (
+            "sd2-depth",
+            ["depth2img", "photo.png", "x", "--out", "m.png", "--save-depth", "./m.png"],
+            "m.png would be both",
+        ),
         ("x4", ["upscale", "long.png"], "30000 x 2|enlarged 4 times would be"),
         ("x4", ["upscale", "photo.png", "--noise-level", 400], "Noise level 400 is out of range"),
         ("unclip-h", ["vary", "photo.png", "--weight", 0, "--with", "other.png:0"], "are 0"),
+        ("unclip-h", ["vary", "photo.png", "--weight", 0], "are 0"),
         ("unclip-h", ["vary", "photo.png", "--with", "absent.png"], "absent.png"),
+        ("unclip-h", ["vary", "long.png"], "30000 × 2 is too narrow"),
+        ("unclip-h", ["vary", "photo.png", "--with", "long.png"], "30000 × 2 is too narrow"),
     ],
 )
 def test_refused(run: Run, model_of: Model, kind: Kind, words: list[object], says: str) -> None:
@@ -153,3 +161,15 @@ def test_refused(run: Run, model_of: Model, kind: Kind, words: list[object], say
     told = assert_refused(done, 2)
     assert any(one in told for one in says.split("|")), told
     assert set(Path().iterdir()) == before
+
+
+def test_the_users_word_goes_before_a_configuration(run: Run, model_of: Model) -> None:
+    model = Path("model.safetensors")
+    model.symlink_to(model_of("sd2"))
+    Path("model.yaml").write_text("model:\n  params:\n    parameterization: x0\n")
+    words = ("txt2img", "x", "--model", model, "--plan")
+    assert "parameterization 'x0'" in assert_refused(run(*words), 2)
+    done = run(*words, "--prediction", "v")
+    assert done.exit_code == 0, done.stderr
+    assert "predicts v: as asked for" in done.stdout
+    darkroom.load(model, prediction="v")

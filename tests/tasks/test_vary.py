@@ -90,6 +90,7 @@ def test_weights_are_proportions(engine: Engine) -> None:
     images = {"images": (other(),)}
     even = made(engine, **images)
     assert distance(even, made(engine, **images, image_weights=(2.0, 2.0))) <= 1
+    assert distance(even, made(engine, **images, image_weights=(1e-320, 1e-320))) <= 1
     assert distance(made(engine, **images, image_weights=(3.0, 0.0)), made(engine)) <= 1
     assert (
         distance(made(engine, **images, image_weights=(0.0, 1.0)), made(engine, image=other())) <= 1

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def engine_for(requests: Sequence[Request]) -> "Engine":
-    """The engine for requests that all name the same model, every one of which can be meant.
+    """The engine for requests that all name the same model and prediction, and can be meant.
 
     torch, which takes seconds to import, is left alone until all of them are judged.
 
@@ -31,7 +31,7 @@ def engine_for(requests: Sequence[Request]) -> "Engine":
         DarkroomError: the model is none, or a wish cannot be meant.
     """
     model = requests[0].model
-    spec = judging.spec_of(model)
+    spec = judging.spec_of(model, requests[0].prediction)
     for request in requests:
         judging.judge(request, spec)
 

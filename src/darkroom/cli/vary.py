@@ -63,7 +63,7 @@ def vary(
         image=image,
         tell=teller(flags),
         images=tuple(io.readable_bytes(file) for file, _ in further) or None,
-        image_weights=weights if further else None,
+        image_weights=weights if further or weight is not None else None,
         noise_level=noise_level,
     )
     saving.carry_out(wanted, flags)

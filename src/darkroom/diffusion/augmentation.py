@@ -32,5 +32,6 @@ def noised_embedding(
 
 def mixed(embeddings: Tensor, weights: tuple[float, ...]) -> Tensor:
     """One embedding [1, E] between several [N, E], in the proportions of their N weights."""
-    shares = torch.tensor(weights, dtype=embeddings.dtype)
-    return (shares / shares.sum()) @ embeddings[None]
+    whole = sum(weights)  # in double precision: none is too small to count
+    shares = torch.tensor([weight / whole for weight in weights], dtype=embeddings.dtype)
+    return shares @ embeddings[None]

@@ -93,7 +93,7 @@ def _size(request: Request, spec: ModelSpec, input_size: tuple[int, int] | None)
             first(height, spec.defaults.height, native[1]),
         )
     if None in {width, height}:
-        _check_shape(input_size)
+        check_shape(input_size, "Cut it, or say both width and height of the one to make.")
     if width is not None:
         scale = width / input_size[0]
     elif height is not None:
@@ -130,13 +130,13 @@ def _upscaled(request: Request, spec: ModelSpec, input_size: tuple[int, int]) ->
     return width, height
 
 
-def _check_shape(size: tuple[int, int]) -> None:
+def check_shape(size: tuple[int, int], hint: str) -> None:
     """RequestError where no image between the smallest size and the largest has this shape."""
     if max(size) > MAX_TIMES_NATIVE**2 * min(size):
         raise RequestError(
             f"An image of {size[0]} × {size[1]} is too narrow: one side is more than "
             f"{MAX_TIMES_NATIVE**2} times the other.",
-            "Cut it, or say both width and height of the one to make.",
+            hint,
         )
 
 

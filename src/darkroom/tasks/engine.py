@@ -17,6 +17,7 @@ from darkroom.contracts import (
     Noted,
     Plan,
     Precision,
+    Prediction,
     Request,
     Resolved,
     Started,
@@ -68,13 +69,13 @@ class Engine:
         self._loaded: tuple[_Wanted, int, Loaded] | None = None
 
     @classmethod
-    def open(cls, model: str) -> "Engine":
-        """The model of that name, or in that file.
+    def open(cls, model: str, *, prediction: Prediction | None = None) -> "Engine":
+        """The model of that name, or in that file; `prediction` is the user's word on it.
 
         Raises:
             ModelError: there is none, or it is not one that can be used.
         """
-        return cls(model, judging.spec_of(model))
+        return cls(model, judging.spec_of(model, prediction))
 
     def plan(self, request: Request) -> tuple[Resolved, Plan]:
         """What would be made, and what it would cost.  Runs and loads nothing.

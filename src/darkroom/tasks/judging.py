@@ -8,9 +8,9 @@ from pathlib import Path
 from darkroom.checkpoints import catalog, detect
 from darkroom.checkpoints.autoencoder import read_autoencoder
 from darkroom.checkpoints.header import read_header
-from darkroom.contracts import ModelSpec, Request, Resolved
+from darkroom.contracts import ModelSpec, Prediction, Request, Resolved
 from darkroom.images import depth_maps, io, masks
-from darkroom.planning import suitability
+from darkroom.planning import passes, suitability
 from darkroom.planning.painting import painting, seen
 from darkroom.planning.plan import Prompts
 from darkroom.planning.resolve import resolve
@@ -22,14 +22,16 @@ from darkroom.text.tokenizer import Tokenizer
 SEEDS = 2**32  # a random seed is one that every other program can take as well
 
 
-def spec_of(model: str) -> ModelSpec:
+def spec_of(model: str, prediction: Prediction | None = None) -> ModelSpec:
     """The model of that name, or in that file, by its header.
+
+    `prediction`: the user's word, for which nothing else is asked.
 
     Raises:
         ModelError: there is none, or it is not one that can be used.
     """
     path = catalog.find(model)
-    return detect.detect(read_header(path), path)
+    return detect.detect(read_header(path), path, prediction=prediction)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,6 +98,9 @@ def _beside(image: io.ReadImage, request: Request) -> Given:
     """The image and what came with it, but for a mask."""
     depths = None if request.depth is None else _depths(request.depth, image.size)
     further = _further(request.images)
+    if request.task == "vary":  # which sees a square, whatever the shape
+        for one in (image, *further):
+            passes.check_shape(one.size, "Cut it.")
     notes = dict.fromkeys(note for one in (image, *further) for note in one.notes)
     return Given(image=image, depths=depths, images=further, notes=tuple(notes))
 
