@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from darkroom.contracts import Machine, ModelSpec, Plan, Request
 from darkroom.diffusion.schedule import alphas_cumprod, sigmas, start_from_image
-from darkroom.errors import DarkroomError
+from darkroom.errors import DarkroomError, RequestError
 from darkroom.models import autoencoder, text_encoder, unet
 from darkroom.names import SAMPLERS
 from darkroom.planning.cost import Cost, decoder_cost, encoder_cost, text_cost, unet_cost
@@ -232,7 +232,7 @@ def test_guidance_in_halves_where_memory_is_short() -> None:
 
 
 def test_what_cannot_fit_says_what_would() -> None:
-    with pytest.raises(DarkroomError) as caught:
+    with pytest.raises(RequestError) as caught:
         planned(machine=replace(LAPTOP, memory_free=4 * 2**30), width=2048, height=1024)
     assert caught.value.message == (
         "2048 × 1024 needs 8.0 GiB of memory in bf16, and a laptop has 3.8 GiB to spare."

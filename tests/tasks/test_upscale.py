@@ -10,7 +10,7 @@ import torch
 
 from darkroom import tiles
 from darkroom.contracts import Machine, Request
-from darkroom.errors import DarkroomError, ImageError, RequestError
+from darkroom.errors import ImageError, RequestError
 from darkroom.images import io
 from darkroom.planning.plan import plan
 from darkroom.planning.resolve import resolve
@@ -137,7 +137,7 @@ def test_the_plan_counts_tiles(engine: Engine) -> None:
 
 def test_too_large_for_memory_says_what_would_fit(engine: Engine) -> None:
     resolved = resolve(wish(engine, b""), engine.spec, input_size=(4000, 3000))
-    with pytest.raises(DarkroomError, match="16000 × 12000 needs") as caught:
+    with pytest.raises(RequestError, match="16000 × 12000 needs") as caught:
         plan(resolved, engine.spec, replace(MACHINE, memory_free=2**32))
     assert "Give an image of" in str(caught.value.hint)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from darkroom.contracts import Machine, ModelSpec, Pass, Plan, Precision, Resolved
-from darkroom.errors import DarkroomError
+from darkroom.errors import RequestError
 from darkroom.names import SAMPLERS, evaluations
 from darkroom.planning.cost import (
     Cost,
@@ -120,7 +120,7 @@ def plan(
     long they are, where it is known; else both are one chunk.  Seconds do not include loading.
 
     Raises:
-        DarkroomError: it cannot fit; the message says what is needed and what is free.
+        RequestError: it cannot fit; the message says what is needed and what is free.
     """
     if prompts is None:
         length = spec.text_encoder.context_length
@@ -397,10 +397,10 @@ def _too_large(
     precision: Precision,
     free: int,
     prompts: Prompts,
-) -> DarkroomError:
+) -> RequestError:
     size = f"{resolved.width} × {resolved.height}"
     needed = _gigabytes(_needs(_work(resolved, spec, prompts), spec, precision))
-    return DarkroomError(
+    return RequestError(
         f"{size} needs {needed} of memory in {precision}, "
         f"and {machine.name} has {_gigabytes(free)} to spare.",
         _way_out(resolved, spec, machine, precision, free, prompts),
