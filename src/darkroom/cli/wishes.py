@@ -99,7 +99,7 @@ def _prompts(task: Task, prompt: str | None, file: str | None, alike: str | None
         return [alike]
     if task in _WORDLESS:
         return [""]
-    raise RequestError("There is no prompt.", 'Say what to make: darkroom txt2img "a hamster".')
+    raise RequestError("There is no prompt.", 'Say what to make, in quotes: "a hamster".')
 
 
 def lines(file: str) -> list[str]:
