@@ -27,6 +27,11 @@ def test_a_pattern_that_gives_one_name_overwrites_nothing(make: Run) -> None:
     assert names() == ["a-cat-2.png", "a-cat-3.png", "a-cat-4.png", "a-cat.png"]
 
 
+def test_the_width_of_a_seed_is_its_least(make: Run) -> None:
+    done = make("a cat", "--seed", 7, "--out", "out", "--name", "{seed:5}")
+    assert done.stdout.strip() == str(Path("out", "00007.png"))
+
+
 def test_a_grid_is_told_apart(make: Run) -> None:
     flags = ["--count", 2, "--grid", "--out", "out", "--seed", 7]
     make("a cat", *flags, "--name", "{seed}")

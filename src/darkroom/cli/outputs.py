@@ -180,7 +180,7 @@ def _values(done: ImageDone, label: str) -> dict[str, object]:
     return {
         "date": time.strftime("%Y-%m-%d"),
         "time": time.strftime("%H%M%S"),
-        "seed": label,
+        "seed": int(label) if label.isdigit() else label,
         "prompt": recipe.prompt,
         "model": recipe.model,
         "sampler": recipe.sampler,
