@@ -83,7 +83,7 @@ def test_flags_and_the_reference_commands(monkeypatch: pytest.MonkeyPatch) -> No
     theirs += ["--scale", "6", "--W", "256", "--H", "320", "--prompt", "a cat"]
     made: list[Request] = []
     monkeypatch.setattr(
-        reference, "_make", lambda o, wish: made.extend(reference.requests(o, wish))
+        reference, "_carry_out", lambda o, wish: made.extend(reference.requests(o, wish))
     )
     reference.txt2img(txt2img.parse([*theirs, "--n_iter", "1", "--plms"]))
     assert made == [said(monkeypatch, *common, "--sampler", "plms", "--eta", 0)]

@@ -114,7 +114,7 @@ def test_unknown_words_are_named_with_the_nearest(tokenizer: Tokenizer) -> None:
     line = prompt.remarks("a cats zzz", "prompt", SPEC, tokenizer)[-1]
     assert line.startswith("Small is a small demonstration and does not know ")
     assert "“cats” (near: “cat”), “zzz”." in line
-    assert "--model" in line
+    assert "name its file as the model" in line
 
 
 def test_a_line_stays_a_line(tokenizer: Tokenizer) -> None:

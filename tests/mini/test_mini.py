@@ -143,7 +143,7 @@ def test_unknown_words_are_named_with_the_way_to_a_real_checkpoint() -> None:
     notes = " ".join(event.message for event in made if isinstance(event, Noted))
     assert "hamstar" in notes
     assert "hamster" in notes
-    assert "--model" in notes
+    assert "name its file as the model" in notes
 
 
 def test_unknown_words_are_found_inside_weights_and_brackets() -> None:
