@@ -515,6 +515,29 @@ def test_numbers_that_break_in_half_precision_are_decoded_in_fp32(
     assert done(engine.run(half))[0].image == expected.image
 
 
+def test_numbers_that_break_in_half_precision_are_denoised_in_fp32(
+    engine: Engine, wish: Wish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = wish(precision="bf16")
+    expected = done(engine.run(half))[0]
+    real = UNet.forward
+    dtypes: list[torch.dtype] = []
+
+    def forward(self: UNet, x: Tensor, *told: Tensor) -> Tensor:
+        dtypes.append(x.dtype)
+        out = real(self, x, *told)
+        return out * float("nan") if len(dtypes) in {1, 3} else out
+
+    monkeypatch.setattr(UNet, "forward", forward)
+    events = list(engine.run(half))
+    assert dtypes[:4] == [torch.bfloat16, torch.float32] * 2
+    told = "Numbers overflowed in bf16 while denoising; it was done in fp32."
+    assert noted(iter(events)).count(told) == 1
+    assert distance(done(iter(events))[0].image, expected.image) <= 20  # bf16 itself is 14 away
+    monkeypatch.undo()
+    assert done(engine.run(half))[0].image == expected.image
+
+
 def test_numbers_that_break_in_fp32_too_are_an_error(
     engine: Engine, wish: Wish, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,7 +32,9 @@ REDIRECTS = (301, 302, 303, 307, 308)
 LOGIN = (401, 403)
 
 _Place = tuple[int, tuple[object, ...]]  # kind and address, as sockets take them
-_IPV6_AROUND_IPV4 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
+# Its last 32 bits are an IPv4 address: RFC 6052, 4291 (section 2.5.5.1) and 2765.
+_IPV6_AROUND_IPV4 = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")))
+_IPV6_LOCAL = ipaddress.IPv6Network("64:ff9b:1::/48")  # RFC 8215
 _LEFT_AS_IT_IS = "!#$%&'()*+,/:;=?@[]~"
 
 
@@ -215,7 +217,9 @@ def _is_open(number: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Whether it is on the open internet; IPv6 that stands for IPv4 is what it stands for."""
     if isinstance(number, ipaddress.IPv6Address):
         inner = number.ipv4_mapped or number.sixtofour
-        if number in _IPV6_AROUND_IPV4:
+        if number in _IPV6_LOCAL:
+            return False
+        if any(number in around for around in _IPV6_AROUND_IPV4):
             inner = ipaddress.IPv4Address(int(number) & 0xFFFF_FFFF)
         if inner is not None:
             return _is_open(inner)

@@ -209,9 +209,7 @@ class Studio:
         ladder = Ladder(work, self._notes.append)
         out = ladder(run, x)
         if not out.isfinite().all() and self.plan.precision != "fp32":
-            self._notes.append(
-                f"Numbers overflowed in {self.plan.precision} while {work}; it was done in fp32."
-            )
+            self._notes.append(_widened(work, self.plan.precision))
             with _in_fp32(network):
                 out = ladder(run, x)
         if not out.isfinite().all():
@@ -222,7 +220,8 @@ class Studio:
 class _GuardedUNet(nn.Module):
     """A U-Net that takes as many rows at once as planned, fewer when memory runs out after all.
 
-    It refuses broken numbers.  A picture too large for it is worked on in `tiles`.
+    Where numbers break in half precision an evaluation is done again in fp32; where they break
+    there too, it refuses them.  A picture too large for it is worked on in `tiles`.
     """
 
     def __init__(
@@ -239,20 +238,30 @@ class _GuardedUNet(nn.Module):
         self.tiles = tiles
         self.precision = plan.precision
         self.ladder = Ladder("denoising", note, limit=plan.rows)
+        self._note: Callable[[str], None] | None = note  # None when it has been told
 
     def forward(
         self, x: Tensor, timestep: Tensor, context: Tensor, label: Tensor | None = None
     ) -> Tensor:
-        told = () if label is None else (label,)
-
-        def evaluate(x: Tensor) -> Tensor:
-            return self.ladder(self.unet, x, timestep, context, *told)
-
-        with _continued(self.unet, self.tiling):
-            out = evaluate(x) if self.tiles is None else in_tiles(evaluate, x, self.tiles)
+        told = (timestep, context) if label is None else (timestep, context, label)
+        out = self._evaluate(x, told)
+        if not out.isfinite().all() and self.precision != "fp32":
+            if self._note is not None:
+                self._note(_widened("denoising", self.precision))
+                self._note = None
+            with _in_fp32(self.unet):
+                wide = tuple(one.float() if one.is_floating_point() else one for one in told)
+                out = self._evaluate(x.float(), wide)
         if not out.isfinite().all():
             raise _broken("denoising", self.precision)
         return out
+
+    def _evaluate(self, x: Tensor, told: tuple[Tensor, ...]) -> Tensor:
+        def evaluate(x: Tensor) -> Tensor:
+            return self.ladder(self.unet, x, *told)
+
+        with _continued(self.unet, self.tiling):
+            return evaluate(x) if self.tiles is None else in_tiles(evaluate, x, self.tiles)
 
 
 def _tiles(spec: ModelSpec, resolved: Resolved) -> Tiles | None:
@@ -277,6 +286,10 @@ def _in_fp32(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         network.to(dtype)
+
+
+def _widened(work: str, precision: Precision) -> str:
+    return f"Numbers overflowed in {precision} while {work}; it was done in fp32."
 
 
 def _broken(work: str, precision: Precision) -> DarkroomError:
