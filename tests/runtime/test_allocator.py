@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 GLIBC = "CS_GNU_LIBC_VERSION" in getattr(os, "confstr_names", ())
 
@@ -37,6 +38,21 @@ with weights_apart():
     print(full - resident())
 """
 
+# Prints whether the system knows that huge pages are wanted under a tensor (proc(5), VmFlags: hg).
+ADVISED = """
+import re
+from pathlib import Path
+import torch
+from darkroom.tasks.engine import Engine
+
+engine = Engine.open("mini")
+tensor = torch.ones(10_000_000)
+for mapping in re.split(r"\\n(?=[0-9a-f]+-[0-9a-f]+ )", Path("/proc/self/smaps").read_text()):
+    first, last = (int(one, 16) for one in mapping.split(" ", 1)[0].split("-"))
+    if first <= tensor.data_ptr() + 10_000_000 < last:
+        print(int(" hg" in mapping.rsplit("VmFlags:", 1)[1]))
+"""
+
 
 def printed(program: str, *arguments: str) -> int:
     """The number that a program of its own prints: nothing was freed in it before."""
@@ -51,6 +67,11 @@ def test_freed_memory_is_used_again() -> None:
     if GLIBC:
         assert printed(PAGES, "leave") > 20_000
         assert kept < 1_000
+
+
+def test_large_tensors_lie_in_huge_pages() -> None:
+    if Path("/sys/kernel/mm/transparent_hugepage/enabled").exists():
+        assert printed(ADVISED) == 1
 
 
 def test_what_loading_frees_leaves_no_holes_among_the_weights() -> None:

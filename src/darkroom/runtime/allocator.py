@@ -1,6 +1,7 @@
 """How the C library hands out the memory of weights and activations."""
 
 import ctypes
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,17 @@ from contextlib import contextmanager
 # glibc's malloc.h
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
+
+
+def use_huge_pages() -> None:
+    """Have torch ask the system for pages of 2 MiB under its large tensors.
+
+    The decoder's activations are fetched from the system anew for each layer, and a fault for each
+    4 KiB of them is up to a quarter of its time.  torch looks at this variable once, when it makes
+    its first tensor on the CPU; where it has been set, or systems know no such pages, nothing
+    changes.
+    """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 @contextmanager

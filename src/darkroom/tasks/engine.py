@@ -64,6 +64,7 @@ class Engine:
     """
 
     def __init__(self, model: str, spec: ModelSpec) -> None:
+        allocator.use_huge_pages()  # before anything measures or makes a tensor
         self.model = model
         self.spec = spec
         self._loaded: tuple[_Wanted, int, Loaded] | None = None
