@@ -178,8 +178,8 @@ class Model:
         """Images of `prompt`; nothing runs before the result is asked for.  Wishes: see `Wishes`.
 
         In `prompt` and `negative`, `{red|blue}` takes one of them and `__animal__` a line of
-        `animal.txt` in the wildcards folder, for each image as its seed says.  `styles`: names out
-        of the styles file.  `previews`: let `Stepped` show each step.
+        `animal.txt` in the wildcards folder, for each image as its seed says.  `styles`: names of
+        the styles file or the library.  `previews`: let `Stepped` show each step.
 
         Raises:
             RequestError: a wish that cannot be meant.

@@ -160,13 +160,13 @@ def test_styles(tmp_path: Path) -> None:
     assert refused.value.hint == "Did you mean “Oil”?"
     with pytest.raises(RequestError) as refused:
         styles.apply("a cat", "", ["zzz"], file)
-    assert refused.value.hint == "It has: Oil, Neon."
+    assert refused.value.hint == "Your own: Oil, Neon. See them all: darkroom styles"
 
 
 def test_files_that_are_no_styles(tmp_path: Path) -> None:
     file = tmp_path / "styles.csv"
     with pytest.raises(RequestError, match="no file of styles"):
-        styles.apply("", "", ["a"], file)
+        styles.read(file)
     file.write_text("a,b\n1,2\n")
     with pytest.raises(RequestError, match="lacks the columns"):
         styles.apply("", "", ["a"], file)

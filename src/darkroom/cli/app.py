@@ -22,6 +22,7 @@ from darkroom.cli import (
     inspect,
     models,
     replay,
+    styles,
     tokens,
     train,
     upscale,
@@ -80,6 +81,7 @@ app.command()(vary.vary)
 app.command()(inspect.inspect)
 app.command()(replay.replay)
 app.command()(tokens.tokens)
+app.command()(styles.styles)
 app.command()(doctor.doctor)
 app.add_typer(models.app)
 app.add_typer(evaluate.app)

@@ -109,7 +109,7 @@ class Flags:
         list[str] | None,
         _option(
             PROMPT,
-            "Add a style of the styles file to the prompts; may be said again.",
+            "Add a style to the prompts, your own or one of `darkroom styles`; may be said again.",
             "--style",
             metavar="NAME",
         ),

@@ -14,10 +14,10 @@ from darkroom.text import styles, wildcards
 
 
 def styled(request: Request, names: Sequence[str]) -> Request:
-    """The request with these styles, out of the styles file, in its prompts.
+    """The request with these styles, of the user's own file or the library, in its prompts.
 
     Raises:
-        RequestError: there is no such file, or no style of a name.
+        RequestError: there is no style of a name.
     """
     if not names:
         return request
