@@ -134,7 +134,7 @@ test("undo and redo go back and forth; a new change ends redo", () => {
   assert.equal(history.redo().name, "b");
   history.push({ name: "d", bytes: 1 });
   assert.equal(history.canRedo, false);
-  assert.deepEqual([history.undo().name, history.undo().name], ["d", "a"]);
+  assert.deepEqual([1, 2, 3].map(() => history.undo().name), ["d", "b", "a"]);
   assert.equal(history.undo(), null);
 });
 
