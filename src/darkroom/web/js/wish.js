@@ -1,0 +1,158 @@
+/**
+ * What the person wishes: the fields of Create, kept over reloads, and the Request made of them.
+ *
+ * Only what was said stands in `wish`; what is not said is shown as the plan resolves it.  Fields
+ * of other tasks stay (nobody types twice), and are left out of the request.
+ */
+import { api } from "./api.js";
+import { batch, computed, effect, signal } from "./preact.js";
+import { allStyles, status } from "./state.js";
+
+/** @typedef {{id: string, width: number, height: number}} Upload */
+
+const EDITS = ["img2img", "inpaint", "depth2img"];
+const WITH_IMAGE = [...EDITS, "upscale", "vary"];
+const PAINTING = ["mask", "mask_invert", "mask_grow", "mask_blur", "fill", "region", "region_padding", "extend"];
+const HIRES = ["hires", "hires_strength", "hires_steps", "hires_enlarger"];
+
+/** The tasks that take a field, where not all do. */
+const TAKEN = {
+  image: WITH_IMAGE, strength: EDITS, depth: ["depth2img"], noise_level: ["upscale", "vary"],
+  images: ["vary"], image_weights: ["vary"], image_guidance: ["img2img"],
+  ...Object.fromEntries(PAINTING.map((name) => [name, ["inpaint"]])),
+  ...Object.fromEntries(HIRES.map((name) => [name, ["txt2img"]])),
+};
+
+/** What the models are made for, and the tasks that they can do. */
+export const ABLE = {
+  txt2img: ["txt2img", "img2img", "inpaint"], inpaint: ["inpaint"], depth2img: ["depth2img"],
+  upscale: ["upscale"], vary: ["vary"], pix2pix: ["img2img"],
+};
+
+export const TASKS = [
+  { name: "txt2img", title: "Text", verb: "Generate" },
+  { name: "img2img", title: "Image", verb: "Generate" },
+  { name: "inpaint", title: "Inpaint", verb: "Paint" },
+  { name: "depth2img", title: "Depth", verb: "Generate" },
+  { name: "upscale", title: "Upscale", verb: "Upscale" },
+  { name: "vary", title: "Vary", verb: "Vary" },
+];
+
+/** Whether a field can be said with a task. @param {string} field @param {string} task */
+export const takes = (field, task) => TAKEN[field]?.includes(task) ?? true;
+
+const KEY = "darkroom.wish";
+const EMPTY = { task: "txt2img", prompt: "", negative: "", count: 1 };
+
+function stored(key, empty) {
+  try {
+    return { ...empty, ...JSON.parse(localStorage.getItem(key) ?? "{}") };
+  } catch {
+    return empty;
+  }
+}
+
+/** @param {string} key @param {unknown} value  kept where the browser allows it */
+export function keep(key, value) {
+  try {
+    localStorage.setItem(key, JSON.stringify(value));
+  } catch {
+    // A full or forbidden store: the page works, it only forgets at a reload.
+  }
+}
+
+/** The fields of a Request that were said. */
+export const wish = signal(stored(KEY, EMPTY));
+/** What belongs to the wish and is no field: names of styles, prompts and sizes used before, sizes of inputs. */
+export const beside = signal(stored("darkroom.beside", { styles: [], prompts: [], sizes: [], uploads: {} }));
+effect(() => keep(KEY, wish.value));
+effect(() => keep("darkroom.beside", beside.value));
+
+/** Say fields; `null` or `undefined` takes a field back. @param {Record<string, unknown>} changes */
+export function say(changes) {
+  const next = { ...wish.value, ...changes };
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === null || value === undefined) delete next[name];
+  }
+  wish.value = { ...EMPTY, ...next };
+}
+
+/** The model in use: the one said, or the one that the settings name. */
+export const modelName = computed(() => wish.value.model ?? status.value?.defaults?.model ?? "mini");
+
+/** Said nowhere, shown nowhere: takes all back but task, prompt and model. */
+export function sayNothing() {
+  const { task, prompt, negative, model, image, mask, images, depth } = wish.value;
+  wish.value = { ...EMPTY };
+  say({ task, prompt, negative, model, image, mask, images, depth });
+}
+
+/** The wish as a Request: only what its task takes. */
+export const request = computed(() => {
+  const { task } = wish.value;
+  const said = Object.entries(wish.value).filter(([name]) => takes(name, task));
+  const whole = { ...Object.fromEntries(said), model: modelName.value };
+  if (!whole.image) {
+    delete whole.mask;
+    delete whole.depth;
+  }
+  return whole;
+});
+
+/** The styles chosen that exist. */
+export const chosenStyles = computed(() => {
+  const known = new Set(allStyles.value.map((style) => style.name));
+  return beside.value.styles.filter((name) => known.has(name));
+});
+
+/** @param {string} name */
+export function toggleStyle(name) {
+  const { styles } = beside.value;
+  const others = styles.filter((other) => other !== name);
+  beside.value = { ...beside.value, styles: others.length < styles.length ? others : [...styles, name] };
+}
+
+/**
+ * Take an upload as the image, mask or depth map of the wish, or as one more image to mix.
+ * @param {"image"|"mask"|"depth"|"images"} slot @param {Upload} upload @param {string} [task]
+ */
+export function take(slot, upload, task = undefined) {
+  const { id, width, height } = upload;
+  batch(() => {
+    beside.value = { ...beside.value, uploads: { ...beside.value.uploads, [id]: { id, width, height } } };
+    if (slot === "images") say({ images: [...(wish.value.images ?? []), id] });
+    else say({ [slot]: id, ...(slot === "image" ? { mask: null, extend: null, depth: null } : {}) });
+    if (task) say({ task });
+  });
+}
+
+/** Size of an upload that the wish uses. @param {string} id @returns {Upload|null} */
+export const uploadNamed = (id) => beside.value.uploads[id] ?? null;
+
+/** A finished image becomes the input of a task. @param {import("./api.js").Image} image @param {string} task */
+export async function useAsInput(image, task = "img2img") {
+  const { id } = await api.asInput(image.id);
+  take("image", { id, width: image.width, height: image.height }, task);
+}
+
+/** Everything that a recipe or a request says. @param {Record<string, unknown>} fields */
+export function sayAll(fields) {
+  batch(() => {
+    wish.value = { ...EMPTY };
+    say(fields);
+    beside.value = { ...beside.value, styles: [] };
+  });
+}
+
+/** Remember what was run: its prompt and its size. */
+export function remember() {
+  const { prompts, sizes } = beside.value;
+  const { prompt, negative, width, height } = wish.value;
+  const rest = prompts.filter((other) => other.prompt !== prompt || other.negative !== negative);
+  const size = width && height ? `${width}×${height}` : null;
+  beside.value = {
+    ...beside.value,
+    prompts: prompt.trim() ? [{ prompt, negative }, ...rest].slice(0, 50) : prompts,
+    sizes: size ? [size, ...sizes.filter((other) => other !== size)].slice(0, 4) : sizes,
+  };
+}
