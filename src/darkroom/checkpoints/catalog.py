@@ -130,6 +130,15 @@ def sha256(path: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+def known_sha256(path: Path) -> str | None:
+    """The SHA-256 of a model's file where it was taken before, else None; nothing is read."""
+    with contextlib.suppress(OSError):
+        entry = _read_cache().get(str(path.resolve()))
+        if isinstance(entry, list) and len(entry) == 3 and entry[:2] == _state(path):
+            return str(entry[2])
+    return None
+
+
 def remember(path: Path, digest: str) -> None:
     """Spare `sha256` the reading of a file whose SHA-256 was taken just now."""
     with contextlib.suppress(OSError):
@@ -140,10 +149,8 @@ def _sha256(path: Path) -> str:
     try:
         seen = _state(path)
         key = str(path.resolve())
-        cache = _read_cache()
-        entry = cache.get(key)
-        if isinstance(entry, list) and entry[:2] == seen and len(entry) == 3:
-            return str(entry[2])
+        if (known := known_sha256(path)) is not None:
+            return known
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -151,7 +158,7 @@ def _sha256(path: Path) -> str:
             f"{path.name} cannot be read: {error.strerror or error}.",
             "Check its permissions and its disk.",
         ) from error
-    _write_cache({**cache, key: [*seen, digest]})
+    _write_cache({**_read_cache(), key: [*seen, digest]})
     return digest
 
 

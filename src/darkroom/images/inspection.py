@@ -41,8 +41,11 @@ def inspect_file(path: Path) -> Inspection:
     return inspect(io.read_bytes(path), path.name)
 
 
-def inspect(data: bytes, name: str = "The image") -> Inspection:
-    """Look into an encoded image.  A damaged recipe becomes a note; ImageError as for `io.read`."""
+def inspect(data: bytes, name: str = "The image", *, hidden: bool = True) -> Inspection:
+    """Look into an encoded image.  A damaged recipe becomes a note; ImageError as for `io.read`.
+
+    Without `hidden` the watermarks, which take longest, are not looked for.
+    """
     image, frames = io.open_screened(data, name)
     shown = io.normalise(image, frames, name)
     found = metadata.carried(image)
@@ -51,7 +54,7 @@ def inspect(data: bytes, name: str = "The image") -> Inspection:
     height, width, _ = shown.pixels.shape
     notes += _lies(recipe or foreign, width, height)
     watermarks = {}
-    if height * width >= watermark.MIN_PIXELS:
+    if hidden and height * width >= watermark.MIN_PIXELS:
         for payload in PAYLOADS:
             watermarks[payload] = watermark.agreement(shown.pixels, payload.encode())
     return Inspection(

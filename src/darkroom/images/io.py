@@ -156,6 +156,14 @@ def normalise(image: Image.Image, frames: int, name: str = "The image") -> ReadI
     return ReadImage(pixels=pixels, mask=alpha, notes=tuple(notes))
 
 
+def plain(image: Image.Image) -> Image.Image:
+    """The pixels alone of a decoded image, RGB or RGBA: `read` sees the same in a PNG of them."""
+    colours, alpha = _separated(image, [])
+    if alpha is not None:
+        colours.putalpha(alpha)
+    return colours
+
+
 def upright(image: Image.Image, name: str = "The image") -> Image.Image:
     """What `open_screened` opened, decoded and turned upright, in its own kind of pixels.
 
@@ -321,23 +329,30 @@ def write_next(folder: Path, name: Callable[[int], str], data: bytes, *, first: 
 
 
 def _upright_srgb(image: Image.Image, notes: list[str]) -> tuple[Pixels, Pixels | None]:
-    """Upright sRGB pixels and the mask of a decoded image."""
+    """Upright sRGB pixels, laid over white, and the mask of a decoded image."""
+    colours, alpha = _separated(image, notes)
+    if alpha is not None:
+        notes.append("Its transparent parts were laid over white.")
+        white = Image.new("RGB", colours.size, "white")
+        white.paste(colours, mask=alpha)
+        colours = white
+    if _orientation(image) in _UPRIGHT:
+        notes.append("It was turned upright.")
+    return np.asarray(colours), None if alpha is None else np.asarray(alpha)
+
+
+def _separated(image: Image.Image, notes: list[str]) -> tuple[Image.Image, Image.Image | None]:
+    """Upright sRGB colours, and the alpha channel if anything is transparent."""
     if image.mode in {"F", "I"}:
         raise ValueError("values without a known range")
     profile = image.info.get("icc_profile")
     upright = _UPRIGHT.get(_orientation(image))
     image, alpha = _split_alpha(image)
     image = _to_srgb(image, profile, notes)
-    if alpha is not None:
-        notes.append("Its transparent parts were laid over white.")
-        white = Image.new("RGB", image.size, "white")
-        white.paste(image, mask=alpha)
-        image = white
     if upright is not None:
-        notes.append("It was turned upright.")
         image = image.transpose(upright)
         alpha = alpha and alpha.transpose(upright)
-    return np.asarray(image), None if alpha is None else np.asarray(alpha)
+    return image, alpha
 
 
 def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:

@@ -74,7 +74,25 @@ def like(
         ImageError: it is no image.
         RequestError: it holds no recipe.
     """
-    recipe, remarks = _recipe(inspect_file(file), file.name)
+    return meaning(inspect_file(file), file.name, task, tell=tell)
+
+
+def meaning(
+    found: Inspection,
+    name: str,
+    task: Task = "txt2img",
+    *,
+    hashing: bool = True,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Likeness:
+    """`like` for an image called `name` that was looked into already.
+
+    Without `hashing` no model's file is read as a whole: what is not known of it counts for it.
+
+    Raises:
+        RequestError: it holds no recipe.
+    """
+    recipe, remarks = _recipe(found, name)
     if isinstance(recipe, Recipe):
         request = again.request_of(recipe)
         kept = [n for n in _REQUEST if n not in again.INDIFFERENT | _NOT_LIKENESS]
@@ -82,13 +100,13 @@ def like(
     else:
         values = _translated(recipe, remarks)
     remarks += _for_task(values, task)
-    name, digest = _model(recipe)
-    found = _installed(name, digest, tell)
-    if found is not None:
-        values["model"] = found.name
-        remarks += _other(found, digest)
-    elif name or digest:
-        remarks.append(f"{_missing(name, digest)} The usual model is used.")
+    model, digest = _model(recipe)
+    installed = _installed(model, digest, tell) if hashing else _known(model, digest)
+    if installed is not None:
+        values["model"] = installed.name
+        remarks += _other(installed, digest) if hashing else ()
+    elif model or digest:
+        remarks.append(f"{_missing(model, digest)} The usual model is used.")
     return Likeness(fields=values, remarks=tuple(remarks))
 
 
@@ -290,6 +308,17 @@ def _installed(
             if _is_of(model.path, digest):
                 return model
     return named[0] if named else None
+
+
+def _known(name: str, digest: str | None) -> catalog.Installed | None:
+    """The installed model of this checksum as far as checksums are known, else of this name."""
+    models = catalog.installed()
+    if digest is not None:
+        for model in models:
+            if (catalog.known_sha256(model.path) or "").startswith(digest):
+                return model
+    named = (model for model in models if name and _stem(model.name) == _stem(name))
+    return next(named, None)
 
 
 def _other(found: catalog.Installed, digest: str | None) -> Iterator[str]:
