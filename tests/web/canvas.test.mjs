@@ -55,7 +55,6 @@ test("a click is one dab; bounds hold all of a stroke", () => {
   assert.equal(drawn([at(3, 4)], 2).length, 1);
   assert.equal(stroke.bounds([], 10), null);
   assert.deepEqual(stroke.bounds([at(10, 20), at(30, 20)], 8), { x: 5, y: 15, width: 30, height: 10 });
-  assert.equal(stroke.straight(at(0, 0), at(10, 0), 5).length, 3);
 });
 
 function picture(rows) {

@@ -37,11 +37,6 @@ export function endStroke(state, gap) {
   return along([state.last, state.corner], gap, state.left).dabs;
 }
 
-/** A straight stroke, dab by dab: what Shift and a click draw. */
-export function straight(from, to, gap) {
-  return [from, ...along([from, to], gap, 0).dabs];
-}
-
 /** The rectangle that dabs touch, or null; `size` is the brush's. */
 export function bounds(dabs, size) {
   if (dabs.length === 0) return null;

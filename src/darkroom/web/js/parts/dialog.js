@@ -10,17 +10,19 @@ const open = signal([]);
 let count = 0;
 
 /**
- * @param {{title: string, body: (props: {close: (value?: unknown) => void}) => unknown, kind?: ""|"wide"|"full"}} dialog
+ * @param {{title: string, body: (props: {close: (value?: unknown) => void}) => unknown, kind?: string,
+ *   leave?: () => Promise<boolean>}} dialog  `kind`: "", "wide" or "full", and further classes;
+ *   `leave` is asked before the dialog is dismissed
  * @returns {Promise<any>} what `close` was called with, null where it was dismissed
  */
-export function openDialog({ title, body, kind = "" }) {
+export function openDialog({ title, body, kind = "", leave = async () => true }) {
   return new Promise((resolve) => {
     const key = (count += 1);
     const close = (value = null) => {
       open.value = open.value.filter((other) => other.key !== key);
       resolve(value);
     };
-    open.value = [...open.value, { key, title, body, kind, close }];
+    open.value = [...open.value, { key, title, body, kind, leave, close }];
   });
 }
 
@@ -40,7 +42,7 @@ export async function ask({ title, text, yes, no = "Keep" }) {
 
 export const Dialogs = () => open.value.map((dialog) => html`<${Dialog} key=${dialog.key} ...${dialog} />`);
 
-function Dialog({ title, body: Body, kind, close }) {
+function Dialog({ title, body: Body, kind, leave, close }) {
   const ref = useRef(null);
   const id = useId();
   useEffect(() => {
@@ -48,11 +50,15 @@ function Dialog({ title, body: Body, kind, close }) {
     ref.current.showModal();
     return () => { if (before?.isConnected) before.focus(); };
   }, []);
-  const outside = (event) => { if (event.target === ref.current) close(); };
-  return html`<dialog ref=${ref} class=${kind} aria-labelledby=${id} onCancel=${(event) => { event.preventDefault(); close(); }} onPointerDown=${outside}>
+  const dismiss = async () => { if (await leave()) close(); };
+  const outside = (event) => { if (event.target === ref.current) dismiss(); };
+  // The key itself is taken: browsers close at a second Escape without asking anybody.
+  const escape = (event) => { if (event.key === "Escape" && !event.defaultPrevented) { event.preventDefault(); event.stopPropagation(); dismiss(); } };
+  const cancel = (event) => { if (event.target === ref.current) { event.preventDefault(); dismiss(); } };
+  return html`<dialog ref=${ref} class=${kind} aria-labelledby=${id} onKeyDown=${escape} onCancel=${cancel} onPointerDown=${outside}>
     <div class="dialog-head">
       <h2 id=${id}>${title}</h2>
-      <button class="icon-button" aria-label="Close" onClick=${() => close()}><${Icon} name="close" /></button>
+      <button class="icon-button" aria-label="Close" onClick=${dismiss}><${Icon} name="close" /></button>
     </div>
     <div class="dialog-body"><${Body} close=${close} /></div>
   </dialog>`;
