@@ -1,0 +1,184 @@
+/** What can be done with a finished image, wherever it is shown. */
+import { api } from "./api.js";
+import { compared, run, show } from "./running.js";
+import { toast, toastError } from "./parts/toast.js";
+import { go } from "./router.js";
+import { dropImages, models, putImage, recent, refresh } from "./state.js";
+import { ABLE, modelName, say, sayAll, take, takes } from "./wish.js";
+
+/** @typedef {import("./api.js").Image} Image */
+
+/** Do it, and say what went wrong where it does. */
+const trying = (act) => async (...given) => {
+  try {
+    return await act(...given);
+  } catch (error) {
+    toastError(error);
+    return null;
+  }
+};
+
+/** The model in use where it can do the task, else the first that can, else null. @param {string} task */
+export function modelFor(task) {
+  const able = models.value.filter((model) => ABLE[model.task]?.includes(task));
+  return able.find((model) => model.name === modelName.value) ?? able[0] ?? null;
+}
+
+/** Turn to a task, with a model that can do it where there is one. @param {string} task */
+export function turnTo(task) {
+  const model = modelFor(task);
+  const current = modelName.value;
+  say({ task, ...(model && model.name !== current ? { model: model.name } : {}) });
+  if (model && model.name !== current) toast(`${model.name} is the model for this.`);
+}
+
+async function toInput(image, task) {
+  const { id } = await api.asInput(image.id);
+  take("image", { id, width: image.width, height: image.height });
+  turnTo(task);
+  go("create");
+}
+
+export const useAsInput = trying((image) => toInput(image, "img2img"));
+export const inpaint = trying((image) => toInput(image, "inpaint"));
+export const vary = trying((image) => toInput(image, modelFor("vary") ? "vary" : "img2img"));
+
+export const upscale = trying(async (image) => {
+  const model = modelFor("upscale");
+  await toInput(image, "upscale");
+  if (model) await run();
+  else toast("No upscaler is installed.", { hint: "The Models page can fetch one.", action: "Models", act: () => go("models") });
+});
+
+/** The request that made this very image. @param {Image} image @returns {Promise<Record<string, unknown>>} */
+export async function wishOf(image) {
+  const { recipe } = await api.image(image.id);
+  return fieldsOf(recipe, image);
+}
+
+/** The fields of a Request that a recipe holds, none of them what is usual anyway. */
+function fieldsOf(recipe, image) {
+  const made = {};
+  const kept = ["task", "prompt", "negative", "model", "seed", "steps", "sampler", "schedule", "guidance", "strength",
+    "prompt_syntax", "noise_level", "image_guidance", "fill", "region", "tiling", "hires", "hires_strength", "hires_steps",
+    "hires_enlarger", "mask_grow", "mask_blur", "region_padding", "variation_seed", "variation_strength"];
+  for (const name of kept) {
+    const value = recipe[name];
+    if (value === null || value === undefined || !takes(name, recipe.task)) continue;
+    if (USUAL[name] !== value) made[name] = value;
+  }
+  if (recipe.task === "txt2img") Object.assign(made, { width: recipe.width, height: recipe.height });
+  if (recipe.requested_steps) made.steps = recipe.requested_steps;
+  if (recipe.input_sha256) made.image = recipe.input_sha256;
+  if (recipe.mask_sha256) made.mask = recipe.mask_sha256;
+  if (recipe.images_sha256?.length) made.images = recipe.images_sha256;
+  return { ...made, seed: recipe.seed ?? image.seed, count: 1 };
+}
+
+const USUAL = { tiling: "none", variation_strength: 0, mask_grow: 0, mask_blur: 0, negative: "" };
+
+/** Its wish in the form, to be changed and run again. */
+export const load = trying(async (image) => {
+  sayAll(await wishOf(image));
+  go("create");
+});
+
+/** The same wish with other seeds. */
+export const similar = trying(async (image) => {
+  const { seed: _, ...wish } = await wishOf(image);
+  sayAll({ ...wish, count: 4 });
+  go("create");
+  await run();
+});
+
+/** The same image, developed for longer. @param {Image} image @param {number} more */
+export const moreSteps = trying(async (image, more) => {
+  const wish = await wishOf(image);
+  sayAll({ ...wish, steps: Math.min(1000, (wish.steps ?? 20) + more) });
+  go("create");
+  await run();
+});
+
+/** @param {string} text @param {string} what */
+export async function copyText(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(`${what} copied.`);
+  } catch {
+    toast("The browser does not let the page copy.", { hint: text });
+  }
+}
+
+export const copySeed = (image) => copyText(String(image.seed), "Seed");
+
+/** @param {Image} image @param {"command"|"python"|"http"|"json"} form */
+export const copySaying = trying(async (image, form) => {
+  const { sayings, recipe } = await api.image(image.id);
+  const text = form === "json" ? JSON.stringify(recipe, null, 2) : sayings[form];
+  await copyText(text, { command: "Command", python: "Python", http: "Request", json: "Recipe" }[form]);
+});
+
+/** @param {Image} image */
+export function download(image) {
+  const link = document.createElement("a");
+  link.href = api.fileUrl(image.id, true);
+  link.download = "";
+  document.body.append(link);
+  link.click();
+  link.remove();
+}
+
+export const favourite = trying(async (image) => {
+  const changed = { ...image, favourite: !image.favourite };
+  putImage(changed);
+  try {
+    await api.change(image.id, { favourite: changed.favourite });
+  } catch (error) {
+    putImage(image);
+    throw error;
+  }
+});
+
+/** To the trash, and back where it was a mistake. @param {Image[]} images */
+export const trash = trying(async (images) => {
+  const ids = images.map((image) => image.id);
+  await api.remove(ids);
+  dropImages(ids);
+  const text = ids.length === 1 ? "Image deleted." : `${ids.length} images deleted.`;
+  const undo = trying(async () => { await api.restore(ids); await refresh(); });
+  toast(text, { action: "Undo", act: undo });
+});
+
+/** The slider between this image and another: its input, or the one before. @param {Image} image */
+export const compareWith = trying(async (image) => {
+  show(image);
+  const { parents } = await api.image(image.id);
+  const place = recent.value.findIndex((other) => other.id === image.id);
+  const other = parents[0] ?? recent.value[place + 1] ?? recent.value[place - 1];
+  if (!other) toast("There is no other image to compare with yet.");
+  else compared.value = other;
+  go("create");
+});
+
+/**
+ * All of it, for menus.  `bar`: among the first.
+ * @param {Image} image @returns {{name: string, label: string, icon: string, bar?: boolean, act: () => void}[]}
+ */
+export const imageActions = (image) => [
+  { name: "input", label: "Use as input", icon: "image", bar: true, act: () => useAsInput(image) },
+  { name: "inpaint", label: "Inpaint", icon: "brush", bar: true, act: () => inpaint(image) },
+  { name: "upscale", label: "Upscale ×4", icon: "plus", bar: true, act: () => upscale(image) },
+  { name: "vary", label: "Vary", icon: "again", bar: true, act: () => vary(image) },
+  { name: "compare", label: "Compare", icon: "columns", bar: true, act: () => compareWith(image) },
+  { name: "save", label: "Save", icon: "save", bar: true, act: () => download(image) },
+  { name: "similar", label: "Make similar", icon: "grid", act: () => similar(image) },
+  { name: "more", label: "Again with 10 more steps", icon: "plus", act: () => moreSteps(image, 10) },
+  { name: "load", label: "Load its wish", icon: "pencil", act: () => load(image) },
+  { name: "favourite", label: image.favourite ? "No favourite" : "Favourite", icon: "star", act: () => favourite(image) },
+  { name: "seed", label: "Copy seed", icon: "copy", act: () => copySeed(image) },
+  { name: "command", label: "Copy as command", icon: "copy", act: () => copySaying(image, "command") },
+  { name: "python", label: "Copy as Python", icon: "copy", act: () => copySaying(image, "python") },
+  { name: "json", label: "Copy as JSON", icon: "copy", act: () => copySaying(image, "json") },
+  { name: "details", label: "Details", icon: "question", act: () => go("image", image.id) },
+  { name: "delete", label: "Delete", icon: "trash", act: () => trash([image]) },
+];

@@ -1,0 +1,67 @@
+/** What the server says of the wish before it is run: the plan, and how the model reads its words. */
+import { api, online } from "./api.js";
+import { computed, effect, signal } from "./preact.js";
+import { modelNamed } from "./state.js";
+import { chosenStyles, modelName, request, wish } from "./wish.js";
+
+/** `plan`: the last good answer; `error`: the refusal of the current wish; `asking`: neither yet. */
+export const planning = signal({ plan: null, error: null, asking: true });
+/** `prompt` and `negative` as the model reads them, null until it is known. */
+export const meter = signal(null);
+
+/** Fields as the plan resolves them; empty until there is a plan. */
+export const resolved = computed(() => planning.value.plan?.resolved ?? {});
+
+/** What a field holds where it is not said. @param {string} field */
+export function usual(field) {
+  if (wish.value[field] === undefined) return resolved.value[field] ?? undefined;
+  return modelNamed(modelName.value)?.defaults?.[field] ?? undefined;
+}
+
+/**
+ * Ask anew a moment after `question` changed; an older answer never replaces a newer one.
+ * @template Q @param {() => Q} question @param {number} wait @param {(q: Q, stop: AbortSignal) => Promise<void>} ask
+ */
+function follow(question, wait, ask) {
+  let before;
+  let timer;
+  let stop = new AbortController();
+  effect(() => {
+    const now = question();
+    const text = JSON.stringify(now) + online.value;
+    if (text === before || !online.value) return;
+    before = text;
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      stop.abort();
+      stop = new AbortController();
+      const { signal: mine } = stop;
+      ask(now, mine).catch(() => {});
+    }, wait);
+  });
+}
+
+async function askPlan(body, stop) {
+  planning.value = { ...planning.value, asking: true };
+  try {
+    const plan = await api.plan(body, stop);
+    if (!stop.aborted) planning.value = { plan, error: null, asking: false };
+  } catch (error) {
+    if (stop.aborted || error.status === 0) return;
+    planning.value = { ...planning.value, error, asking: false };
+  }
+}
+
+async function askTokens(body, stop) {
+  const answer = await api.tokens(body, stop);
+  if (!stop.aborted) meter.value = answer;
+}
+
+/** Follow the wish for as long as the page is open. */
+export function followWish() {
+  follow(() => ({ request: request.value, styles: chosenStyles.value }), 220, askPlan);
+  follow(() => {
+    const { prompt, negative, prompt_syntax } = wish.value;
+    return { model: modelName.value, prompt, negative, ...(prompt_syntax ? { prompt_syntax } : {}) };
+  }, 160, askTokens);
+}

@@ -1,0 +1,27 @@
+/** Numbers and times in words, the same on every page. */
+
+/** @param {number|null|undefined} seconds */
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return "";
+  if (seconds < 1) return "under 1 s";
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  const minutes = seconds / 60;
+  if (minutes < 90) return `${Math.round(minutes)} min`;
+  return `${(minutes / 60).toFixed(1)} h`;
+}
+
+/** Bytes in GB of 2^30, as memory is sold. @param {number} bytes */
+export function gigabytes(bytes) {
+  const value = bytes / 2 ** 30;
+  if (value < 0.095) return `${Math.max(1, Math.round(bytes / 2 ** 20))} MB`;
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} GB`;
+}
+
+/** @param {number} n @param {string} one @param {string} [many] */
+export const counted = (n, one, many = `${one}s`) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
+
+/** @param {string} iso */
+export const when = (iso) => new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+/** The first letters of a long text. @param {string} text @param {number} [most] */
+export const shortened = (text, most = 60) => (text.length > most ? `${text.slice(0, most - 1).trimEnd()}…` : text);
