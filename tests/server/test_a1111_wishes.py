@@ -36,6 +36,9 @@ class Frames:
     def mask(self, file: bytes) -> bytes:
         return b"mask of " + file
 
+    def clear_parts(self, file: bytes) -> bytes:
+        return b"clear parts of " + file
+
 
 def from_text(said: dict[str, Any], options: Options = NOTHING) -> Wish:
     return a1111_wishes.txt2img(Txt2Img.model_validate(said), options, Shelf())

@@ -10,7 +10,7 @@ import binascii
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from darkroom import names
 from darkroom.contracts import Enlarger, Fill, ModelTask, NoiseSource, Request, Task
@@ -18,6 +18,8 @@ from darkroom.errors import RequestError
 from darkroom.images.io import Format
 from darkroom.planning.suitability import taken_by
 from darkroom.server.a1111_bodies import SHOWN, Img2Img, Making, Txt2Img
+from darkroom.server.model_names import Models
+from darkroom.server.pictures import Pictures
 from darkroom.server.wishing import completed
 from darkroom.tasks.judging import SEEDS
 
@@ -37,29 +39,6 @@ T = TypeVar("T")
 
 _TASKS: Mapping[ModelTask, Task] = {"depth2img": "depth2img", "vary": "vary", "upscale": "upscale"}
 _NO_MODEL = {"", "none", "automatic"}
-
-
-class Models(Protocol):
-    """What is known of the installed models."""
-
-    def named(self, title: str) -> str:
-        """The name of the model that a title, a name, a file name or a hash means."""
-
-    def made_for(self, name: str) -> ModelTask:
-        """What it was made for."""
-
-
-class Pictures(Protocol):
-    """Opens what clients send, where it can do no harm."""
-
-    def fitted(self, file: bytes, width: int, height: int, way: Literal["crop", "fill"]) -> bytes:
-        """A PNG file of this picture with the shape of another size.
-
-        A part is cut off, or its edge is repeated; the size itself stays to be changed.
-        """
-
-    def mask(self, file: bytes) -> bytes:
-        """A mask that is white where to paint, of one that may say so by being opaque there."""
 
 
 @dataclass(frozen=True, kw_only=True)

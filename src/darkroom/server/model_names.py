@@ -1,34 +1,44 @@
-"""Which installed model a client means: no client names a file, so that none can be looked for."""
+"""Which installed model a client means: other programs call them in many ways."""
 
 import re
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from darkroom import names
-from darkroom.checkpoints import catalog, detect, facts
-from darkroom.checkpoints.header import read_header
-from darkroom.contracts import ModelSpec, ModelTask
+from darkroom.checkpoints import catalog, facts
+from darkroom.contracts import ModelTask
 from darkroom.errors import DarkroomError
 from darkroom.server.refusals import Refusal
+from darkroom.server.shelf import Shelf
 
 _TITLE = re.compile(r"(.+?)\s*\[[0-9a-f]{8,64}\]", re.DOTALL)
 _HASH = re.compile(r"[0-9a-f]{8}|[0-9a-f]{10}|[0-9a-f]{64}")
 
 
-class NoModelError(Refusal):
-    """No installed model is called so."""
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(404, message, hint)
-
-
-class ModelNames:
-    """The installed models, by the many ways in which other programs call them."""
+class Models(Protocol):
+    """What is to be known of the installed models."""
 
     def named(self, title: str) -> str:
-        """The name of the model that a name, a title, a file name or a hash means."""
+        """The name of the model that a name, a title, a file name or a hash means.
+
+        Raises:
+            Refusal: none of the installed ones is called so.
+        """
+
+    def made_for(self, name: str) -> ModelTask:
+        """What a model was made for.  ModelError where it cannot be used."""
+
+
+@dataclass(frozen=True)
+class ModelNames:
+    """The installed models, by the names of other programs."""
+
+    shelf: Shelf
+
+    def named(self, title: str) -> str:
         bare = found[1] if (found := _TITLE.fullmatch(title)) else title
-        installed = catalog.installed()
+        installed = self.shelf.installed()
         for model in installed:
             if bare in {model.name, model.path.name}:
                 return model.name
@@ -37,32 +47,19 @@ class ModelNames:
                 if _is_of(model.path, bare.lower()):
                     return model.name
         refusal = names.unknown("model", bare, {model.name: model.name for model in installed})
-        raise NoModelError(refusal.message, refusal.hint)
+        raise Refusal(404, refusal.message, refusal.hint)
 
     def made_for(self, name: str) -> ModelTask:
-        """What a model was made for.  ModelError where it cannot be used."""
-        return self.spec(name).task
-
-    def spec(self, name: str) -> ModelSpec:
-        """What is known of a model without its weights.  ModelError where it cannot be used."""
-        path = catalog.find(name)
-        state = path.stat()
-        return _spec(path, state.st_mtime_ns, state.st_size)
+        return self.shelf.spec(name).task
 
     def made_for_each(self) -> dict[str, ModelTask]:
         """The installed models that can be used, and what each was made for."""
         found = {}
-        for model in catalog.installed():
-            try:
-                found[model.name] = self.made_for(model.name)
-            except (DarkroomError, OSError):
-                continue  # it is no model, or vanished: `models list` says why
+        for model in self.shelf.installed():
+            spec = self.shelf.facts(model).spec
+            if spec is not None:
+                found[model.name] = spec.task
         return found
-
-
-@lru_cache(maxsize=64)
-def _spec(path: Path, changed: int, size: int) -> ModelSpec:  # noqa: ARG001  another file, another answer
-    return detect.detect(read_header(path), path)
 
 
 def _is_of(path: Path, digest: str) -> bool:
