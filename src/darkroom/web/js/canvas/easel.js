@@ -29,6 +29,7 @@ export class Easel {
   #cursor = null;
   #canvas = null;
   #isDrawingDue = false;
+  #isFitted = false;
   #lastDab = null;
   #drag = null;
 
@@ -44,8 +45,6 @@ export class Easel {
     this.#canvas = canvas;
     const watch = new ResizeObserver(() => this.#resized());
     watch.observe(canvas);
-    this.#resized();
-    this.fit();
     return () => {
       watch.disconnect();
       this.#canvas = null;
@@ -57,6 +56,11 @@ export class Easel {
     const ratio = window.devicePixelRatio;
     this.#canvas.width = Math.max(1, Math.round(clientWidth * ratio));
     this.#canvas.height = Math.max(1, Math.round(clientHeight * ratio));
+    // A dialog has no size until it is open; the first that it has is filled.
+    if (!this.#isFitted && clientWidth > 0) {
+      this.#isFitted = true;
+      this.fit();
+    }
     this.redraw();
   }
 

@@ -20,7 +20,7 @@ export function draw(paper, size, ratio, picture, look) {
   paper.imageSmoothingEnabled = view.scale < 3;
   paper.imageSmoothingQuality = "high";
   for (const layer of [picture.base, picture.sketch]) drawLayer(paper, layer, image);
-  paper.globalAlpha = 0.6;
+  paper.globalAlpha = 0.7;
   drawLayer(paper, picture.mask, image);
   paper.globalAlpha = 1;
   if (extend && look.tool === "extend") drawHandles(paper, whole, image, colours);
