@@ -6,6 +6,7 @@ import { api, events } from "../api.js";
 import { batch, computed, signal } from "../preact.js";
 
 const PAGE = 200;
+const LARGE_PAGE = 500; // for a jump far down
 
 /** @typedef {{search: string, model: string, task: string, tag: string, side: string, from: string,
  *   to: string, favourite: boolean, order: "new"|"old"}} Filter */
@@ -37,6 +38,7 @@ export const SIDES = [
 let next = null;
 let generation = 0;
 let loading = null;
+let wanted = 0; // the furthest place that was asked for
 let started = false;
 
 function asked(after, limit) {
@@ -53,8 +55,9 @@ function asked(after, limit) {
 
 async function loadPage() {
   const mine = generation;
-  const answer = await api.images(asked(next, PAGE));
-  if (mine !== generation) return false;
+  const far = wanted - items.value.length > PAGE;
+  const answer = await api.images(asked(next, far ? LARGE_PAGE : PAGE));
+  if (mine !== generation) return;
   const known = new Set(items.value.map((image) => image.id));
   batch(() => {
     items.value = [...items.value, ...answer.images.filter((image) => !known.has(image.id))];
@@ -62,11 +65,9 @@ async function loadPage() {
     problem.value = null;
   });
   next = answer.next;
-  return next !== null;
 }
 
 /** Load until the image of this place is there.  Calls while one is under way join it. */
-let wanted = 0;
 export function need(place) {
   wanted = Math.max(wanted, place);
   loading ??= (async () => {
