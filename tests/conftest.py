@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from tests import programs
+
 if TYPE_CHECKING:
     from tests.tiny import TinyCheckpoint
 
@@ -22,6 +24,21 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("darkroom")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what needs a program that a person may do without."""
+    absent = programs.left_out()
+    out = [item for item in items if any(map(item.get_closest_marker, absent))]
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for marker in programs.left_out():
+        line = f"Tests marked {marker} are left out: no {programs.PROGRAMS[marker][0]} here."
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session", autouse=True)

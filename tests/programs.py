@@ -1,0 +1,25 @@
+"""Programs of other makers that some tests need, by the marker of those tests.
+
+CI has them all: a missing one is a failure there.  On a person's machine its tests are left out,
+and one line says so.
+"""
+
+import os
+import shutil
+
+PROGRAMS = {
+    "browser": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+    "npm": ("npm",),
+}
+
+
+def path(marker: str) -> str | None:
+    """Where the program is."""
+    return next(filter(None, map(shutil.which, PROGRAMS[marker])), None)
+
+
+def left_out() -> list[str]:
+    """Markers of the tests that do not run on this machine."""
+    if os.environ.get("CI"):
+        return []
+    return [marker for marker in PROGRAMS if path(marker) is None]
