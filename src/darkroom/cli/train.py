@@ -1,4 +1,4 @@
-"""The commands that train: today Mini, the model in the package."""
+"""The commands that train: today the models in the package."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,21 +22,27 @@ Objects = Annotated[
     int, typer.Option(min=2, help="How many objects, the best known first (there are 966).")
 ]
 
+State = Annotated[Path, typer.Option(help="Folder for unfinished work.", show_default=False)]
+Device = Annotated[str, typer.Option(help="cpu, or cuda for minutes instead of days.")]
+Hours = Annotated[
+    float | None,
+    typer.Option(help="Stop after so long; the same command goes on.", show_default=False),
+]
+Steps = Annotated[
+    int | None, typer.Option(help="Stop after so many steps, likewise.", show_default=False)
+]
+Threads = Annotated[int, typer.Option(min=1, help="Cores of the CPU to use.")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes that draw scenes.")]
+
 
 @app.command()
 def mini(
     *,
-    state: Annotated[Path, typer.Option(help="Folder for unfinished work.", show_default=False)],
+    state: State,
     objects: Objects = 128,
-    device: Annotated[str, typer.Option(help="cpu, or cuda for minutes instead of days.")] = "cpu",
-    hours: Annotated[
-        float | None,
-        typer.Option(help="Stop after so long; the same command goes on.", show_default=False),
-    ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(help="Stop after so many steps, likewise.", show_default=False),
-    ] = None,
+    device: Device = "cpu",
+    hours: Hours = None,
+    steps: Steps = None,
     start: Annotated[
         Path | None,
         typer.Option(
@@ -44,8 +50,8 @@ def mini(
         ),
     ] = None,
     font: Font = None,
-    threads: Annotated[int, typer.Option(min=1, help="Cores of the CPU to use.")] = 1,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that draw scenes.")] = 0,
+    threads: Threads = 1,
+    workers: Workers = 0,
     debug: Debug = False,  # noqa: ARG001 (its callback does the work)
 ) -> None:
     """Make Mini from nothing but a font, in stages that may be interrupted at any time.
@@ -60,10 +66,7 @@ def mini(
     from darkroom.training.mini import Run, make
 
     _known(objects)
-    if device not in {"cpu", "cuda"}:
-        raise RequestError(f"There is no device {device!r}.", "Use cpu or cuda.")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise RequestError("This torch sees no CUDA device.", "Use --device cpu.")
+    _known_device(device)
     torch.set_num_threads(threads)
     run = Run(
         state=state,
@@ -75,6 +78,66 @@ def mini(
         font=font,
         workers=workers,
         start=start,
+    )
+    for line in forecast(run):
+        _say(line)
+    try:
+        typer.echo(make(run))
+    except Paused:
+        _say("Paused. The same command goes on from here.")
+
+
+@app.command()
+def upscaler(
+    *,
+    state: State,
+    device: Device = "cpu",
+    hours: Hours = None,
+    steps: Steps = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="A model whose autoencoder, of the same sizes, is refined: its name, or a file.",
+            show_default=False,
+        ),
+    ] = None,
+    artist: Annotated[
+        str | None,
+        typer.Option(
+            help="A model whose images are to be enlarged: some of what is learnt from goes "
+            "through its autoencoder.",
+            show_default=False,
+        ),
+    ] = None,
+    font: Font = None,
+    threads: Threads = 1,
+    workers: Workers = 0,
+    debug: Debug = False,  # noqa: ARG001 (its callback does the work)
+) -> None:
+    """Make Mini-x4, which enlarges images, from nothing but a font.
+
+    Example: darkroom train upscaler --state ~/x4 --start mini --artist mini --hours 1
+    """
+    import torch
+
+    from darkroom.checkpoints import catalog
+    from darkroom.training import recipe
+    from darkroom.training.loop import Budget, Paused
+    from darkroom.training.upscaler import Run, make
+    from darkroom.training.upscaler_forecast import forecast
+
+    _known_device(device)
+    torch.set_num_threads(threads)
+    run = Run(
+        state=state,
+        recipe=recipe.X4_PATIENT,
+        device=torch.device(device),
+        budget=Budget(steps=steps, seconds=None if hours is None else 3600 * hours),
+        say=_say,
+        font=font,
+        workers=workers,
+        start=None if start is None else catalog.find(start),
+        artist=None if artist is None else catalog.find(artist),
     )
     for line in forecast(run):
         _say(line)
@@ -128,6 +191,15 @@ def _known(count: int) -> list[str]:
             f"There are {len(objects())} objects, not {count}.", "Ask for no more than there are."
         )
     return [item.name for item in objects(count)]
+
+
+def _known_device(device: str) -> None:
+    import torch
+
+    if device not in {"cpu", "cuda"}:
+        raise RequestError(f"There is no device {device!r}.", "Use cpu or cuda.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise RequestError("This torch sees no CUDA device.", "Use --device cpu.")
 
 
 def _say(message: str) -> None:

@@ -10,10 +10,11 @@ from darkroom.diffusion.schedule import alphas_cumprod, cosine_alphas_cumprod
 _PICTURE_BETAS = 0.0001, 0.02
 
 
-def noised_picture(picture: Tensor, noise: Tensor, level: int) -> Tensor:
+def noised_picture(picture: Tensor, noise: Tensor, level: int | Tensor) -> Tensor:
     """What the x4 upscaler sees of a small picture [1 or B, 3, h, w] in [-1, 1].
 
-    `noise`: unit normal [B, 3, h, w], as the result.  `level`: 0 … 999, little to much.
+    `noise`: unit normal [B, 3, h, w], as the result.  `level`: 0 … 999, little to much,
+    one or [B] of them.
     """
     return noised(picture, noise, alphas_cumprod(betas=_PICTURE_BETAS)[level, None])
 

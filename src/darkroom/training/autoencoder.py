@@ -18,7 +18,9 @@ GRADIENT_WEIGHT = 0.5
 KL_WEIGHT = 2e-3
 
 
-def autoencoder_loss(model: Autoencoder, batches: Callable[[int], Tensor]) -> Loss:
+def autoencoder_loss(
+    model: Autoencoder, batches: Callable[[int], Tensor], kl_weight: float = KL_WEIGHT
+) -> Loss:
     """The loss of batch `n`; `batches(n)` are pixels [B, 3, side, side] in [-1, 1]."""
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
@@ -28,7 +30,7 @@ def autoencoder_loss(model: Autoencoder, batches: Callable[[int], Tensor]) -> Lo
             decoded = model.decode(drawn(mean, log_variance, generator))
         mean, log_variance = mean.float(), log_variance.float()
         kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
-        return distance(decoded.float(), pixels) + KL_WEIGHT * kl
+        return distance(decoded.float(), pixels) + kl_weight * kl
 
     return loss
 

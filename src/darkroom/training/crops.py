@@ -1,7 +1,7 @@
 """Pieces of scenes for the autoencoder: most of a scene is plain, so pieces follow the figures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -25,12 +25,16 @@ class Kind:
 
 @dataclass(frozen=True, kw_only=True)
 class Crops:
-    """Batch `n` of pieces, one of each scene, as pixels [B, 3, side, side] in [-1, 1]."""
+    """Batch `n` of pieces, one of each scene, as pixels [B, 3, side, side] in [-1, 1].
+
+    `enlarged`: scenes are drawn so many times as large, each number as often as it is there.
+    """
 
     names: tuple[str, ...]
     kinds: tuple[Kind, ...]
     seed: int
     font: Path | None = None
+    enlarged: tuple[float, ...] = (1.0,)
 
     @cached_property
     def painter(self) -> Painter:
@@ -42,9 +46,15 @@ class Crops:
         pieces = []
         for index in range(first, first + kind.batch):
             scene = training_scene(self.seed, index, self.names, "all")
+            scene = large(scene, self.enlarged[index % len(self.enlarged)])
             rng = np.random.default_rng((self.seed, index, kind.side))
             pieces.append(crop(self.painter.paint(scene), scene, kind.side, rng))
         return pixels(pieces)
+
+
+def large(scene: Scene, factor: float) -> Scene:
+    """The same scene with more pixels."""
+    return replace(scene, width=round(scene.width * factor), height=round(scene.height * factor))
 
 
 def crop(

@@ -21,8 +21,10 @@ class TextAndUNet(nn.Module):
         self.text = text
         self.unet = unet
 
-    def forward(self, x: Tensor, timestep: Tensor, ids: Tensor) -> Tensor:
-        out: Tensor = self.unet(x, timestep, self.text(ids))
+    def forward(
+        self, x: Tensor, timestep: Tensor, ids: Tensor, label: Tensor | None = None
+    ) -> Tensor:
+        out: Tensor = self.unet(x, timestep, self.text(ids), label)
         return out
 
 

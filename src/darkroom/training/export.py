@@ -1,4 +1,4 @@
-"""Mini as one file: fp16 weights in the published v1 layout, and what the file says of itself."""
+"""Mini and its upscaler as files: fp16 weights in published layouts, and what they are."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from darkroom.checkpoints.load import Networks, save_published
 from darkroom.models.autoencoder import Autoencoder
 from darkroom.training.diffusion import TextAndUNet
-from darkroom.training.recipe import LATENT_SCALE
+from darkroom.training.recipe import LATENT_SCALE, X4_LATENT_SCALE
 
 
 @torch.no_grad()
@@ -43,6 +43,34 @@ def export(
         ),
     }
     networks = Networks(text_encoder=model.text, unet=model.unet, autoencoder=autoencoder)
+    save_published(path, networks, metadata=metadata, dtype=torch.float16)
+
+
+@torch.no_grad()
+def export_upscaler(
+    path: Path,
+    networks: Networks,
+    pixels: Tensor,
+    *,
+    merges: Sequence[str],
+    words: Sequence[str],
+) -> None:
+    """Write an upscaler's checkpoint; `pixels` [B, 3, H, W] as in `export`."""
+    latents = networks.autoencoder.encode(pixels) * X4_LATENT_SCALE
+    metadata = {
+        "modelspec.title": "Mini-x4",
+        "modelspec.architecture": "stable-diffusion-v2-x4-upscaler",
+        "modelspec.prediction_type": "v",
+        "modelspec.license": "Apache-2.0",
+        "ztsnr": "true",
+        "darkroom.demonstration": "true",
+        "darkroom.tokenizer.merges": "\n".join(merges),
+        "darkroom.words": " ".join(words),
+        "darkroom.preview": json.dumps(fit_preview(latents, pixels)),
+        "darkroom.defaults": json.dumps(
+            {"steps": 4, "guidance": 1.0, "sampler": "dpmpp_2m", "schedule": "trailing"}
+        ),
+    }
     save_published(path, networks, metadata=metadata, dtype=torch.float16)
 
 

@@ -25,8 +25,8 @@ def forecast(run: Run) -> Iterator[str]:
         left = max(0, schedule.steps - steps_done(path))
         total += left * pace
         if left:
-            yield f"{title}: {left} steps of {pace:.2f} s, {_duration(left * pace)}"
-    yield f"About {_duration(total)} in all, and some minutes to draw scenes."
+            yield f"{title}: {left} steps of {pace:.2f} s, {duration(left * pace)}"
+    yield f"About {duration(total)} in all, and some minutes to draw scenes."
 
 
 def _stages(run: Run) -> Iterator[tuple[str, Path, Schedule, float]]:
@@ -77,6 +77,7 @@ def _noise(config: AutoencoderConfig, vocabulary: int, device: torch.device) -> 
     )
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """In hours and minutes."""
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"

@@ -36,13 +36,14 @@ from darkroom.training.contrast import ContrastiveStart, contrastive_loss
 from darkroom.training.crops import Crops, Kind, whole_scenes
 from darkroom.training.diffusion import TextAndUNet, diffusion_loss
 from darkroom.training.export import export
-from darkroom.training.loop import Budget, Progress, Watch, finished, take_average, train
+from darkroom.training.loop import finished, take_average, train
 from darkroom.training.recipe import CONTEXT, LATENT_SCALE, Phase, Recipe, text_encoder
 from darkroom.training.samples import samples, to_images, token_ids
 from darkroom.training.scenes import captions
 from darkroom.training.scenes.layout import Stage
 from darkroom.training.scenes.painter import Painter, sheet
 from darkroom.training.scenes.vocabulary import objects
+from darkroom.training.work import Work
 
 TRAINING_SET, HELD_OUT_SET = 1, 2
 CHECKED = 256  # held-out scenes that validation losses and PSNR are measured on
@@ -67,22 +68,15 @@ PROMPTS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class Run(Work):
     """One call: what is made, where, and what it may take.
 
-    `state`: the folder of unfinished work.  `objects`: how many are learnt, the best known first.
-    `start`: a finished Mini whose autoencoder is kept and whose other networks learn on.
+    `objects`: how many are learnt, the best known first.  `start`: a finished Mini whose
+    autoencoder is kept and whose other networks learn on.
     """
 
-    state: Path
     recipe: Recipe
     objects: int
-    device: torch.device
-    budget: Budget
-    say: Callable[[str], None]
-    font: Path | None = None
-    workers: int = 0
-    start: Path | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -92,18 +86,6 @@ class Run:
     def folder(self) -> Path:
         """Where what depends on the number of objects is kept."""
         return self.state / f"objects-{self.objects}"
-
-    def watch(self, title: str) -> Watch:
-        """Says now and then how far a stage is, and how long it will still take."""
-
-        def report(progress: Progress) -> None:
-            left = (progress.steps - progress.step) * progress.seconds_a_step / 60
-            self.say(
-                f"{title}: step {progress.step} of {progress.steps}, loss {progress.loss:.4f}, "
-                f"{progress.seconds_a_step:.3f} s a step, {left:.0f} min left"
-            )
-
-        return Watch(report=report)
 
     def crops(self, kinds: tuple[Kind, ...], seed: int = TRAINING_SET) -> Ahead[Tensor]:
         """Pieces of scenes of every object, for the autoencoder."""
@@ -187,10 +169,10 @@ def make_autoencoder(run: Run) -> Autoencoder:
     done = run.state / "autoencoder.done.safetensors"
     if run.start is not None and not done.exists():
         started = load_mini(run.start, run.device)
-        _save(done, started.autoencoder)
+        keep(done, started.autoencoder)
     if not done.exists():
         train_autoencoder(run, model)
-        _save(done, model)
+        keep(done, model)
     model.load_state_dict(load_file(done, device=str(run.device)))
     return model.requires_grad_(False)
 
@@ -329,7 +311,8 @@ def load_mini(path: Path, device: torch.device) -> Networks:
     return load(detect(read_header(path), path), precision="fp32", device=device)
 
 
-def _save(path: Path, module: nn.Module) -> None:
+def keep(path: Path, module: nn.Module) -> None:
+    """Write a module's weights, whole or not at all."""
     temporary = path.with_suffix(".part")
     temporary.parent.mkdir(parents=True, exist_ok=True)
     save_file(
