@@ -1,4 +1,5 @@
 /** An image that is dropped or pasted anywhere: what should become of it? */
+import { turnTo } from "../actions.js";
 import { api } from "../api.js";
 import { openCanvas } from "../canvas/editor.js";
 import { html, signal, useEffect } from "../preact.js";
@@ -16,19 +17,24 @@ const MOST_TEXT = 160;
 
 /** What can be done with an upload: [name, icon, title, what it means, what it does]. */
 const CHOICES = [
-  ["img2img", "image", "Use as input", "A new image begins with this one", (upload) => take("image", upload, "img2img")],
+  ["img2img", "image", "Use as input", "A new image begins with this one", (upload) => begin(upload, "img2img")],
   ["sketch", "pencil", "Sketch on it", "Paint over it, then make an image of that", (upload) => paint(upload, "sketch")],
   ["inpaint", "brush", "Inpaint", "Paint where it should change", (upload) => paint(upload, "mask")],
-  ["mask", "columns", "Use as mask", "White is painted, black stays", (upload) => take("mask", upload, "inpaint")],
-  ["upscale", "plus", "Upscale", "The same image, four times as wide", (upload) => take("image", upload, "upscale")],
-  ["vary", "dice", "Vary", "Others that resemble it", (upload) => take("image", upload, "vary")],
+  ["mask", "columns", "Use as mask", "White is painted, black stays", (upload) => { take("mask", upload); turnTo("inpaint"); }],
+  ["upscale", "plus", "Upscale", "The same image, four times as wide", (upload) => begin(upload, "upscale")],
+  ["vary", "dice", "Vary", "Others that resemble it", (upload) => begin(upload, "vary")],
 ];
+
+function begin(upload, task) {
+  take("image", upload);
+  turnTo(task);
+}
 
 /** Opens the canvas on an upload, and takes what was painted into the wish. */
 export async function paint(upload, purpose) {
   const made = await openCanvas({ purpose, image: upload.id });
   if (!made) return;
-  take("image", made.image, made.mask || made.extend ? "inpaint" : "img2img");
+  begin(made.image, made.mask || made.extend ? "inpaint" : "img2img");
   if (made.mask) take("mask", made.mask);
   say({ extend: made.extend });
 }
