@@ -1,21 +1,30 @@
 """All of a data folder in one hand: for a server, which mends it, and for a worker, which joins."""
 
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from darkroom.store.database import Database
+from darkroom.store import durable, mending
+from darkroom.store.database import Database, explained
 from darkroom.store.folder import DataFolder
 from darkroom.store.gallery import Gallery
 from darkroom.store.inputs import Inputs
 from darkroom.store.machines import Machines
+from darkroom.store.migrations import pending
 from darkroom.store.queue import Queue
+from darkroom.store.refusals import StoreError
+
+_RESTORED = (
+    "The database was damaged, and the queue comes from what could be read of it and from its last "
+    "copy.  Look whether it is what you want, then let it go on."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
     """`notes`: what was mended while it was opened, for the user.
 
-    `rebuild`: whether the gallery lost rows, so that `gallery.rebuild` should be called.
+    `rebuild`: the gallery may lack rows, so that `gallery.rebuild` should be called.
     """
 
     folder: DataFolder
@@ -27,6 +36,25 @@ class Store:
     notes: tuple[str, ...] = ()
     rebuild: bool = False
 
+    def prune(self, *, trash_days: float = 30.0, input_days: float = 7.0) -> None:
+        """Remove what nobody can miss: old trash, and uploads that nothing was made from."""
+        self.gallery.purge(days=trash_days)
+        with self.database.read() as connection:
+            rows = connection.execute(
+                "SELECT sha256 FROM job_inputs UNION SELECT sha256 FROM sources"
+                " UNION SELECT original FROM derived"
+            ).fetchall()
+        self.inputs.prune({row[0] for row in rows}, days=input_days)
+
+    def keep_copy(self) -> None:
+        """Copy the database, unless that was done today: the last defence against damage."""
+        try:
+            mending.keep_copy(self.folder.database)
+        except sqlite3.Error as error:
+            raise explained(error) from error
+        except OSError as error:
+            raise durable.output_error(error, "The database cannot be copied") from error
+
     def close(self) -> None:
         """Close the database."""
         self.database.close()
@@ -37,9 +65,37 @@ def open_store(root: Path) -> Store:
 
     StoreError where a newer program made it; OutputError where the disk refuses.
     """
-    raise NotImplementedError
+    folder = DataFolder(root)
+    folder.create()
+    state = mending.prepare(folder)
+    store = _store(folder, notes=state.notes, rebuild=state.rebuild)
+    if state.mended and store.queue.state().waiting:
+        store.queue.pause(True, _RESTORED)
+    return store
 
 
 def join_store(root: Path) -> Store:
     """For a worker: the store that a server has opened.  StoreError where none has."""
-    raise NotImplementedError
+    folder = DataFolder(root)
+    unfit = StoreError("The data folder was not opened yet.", "Start darkroom serve.")
+    if not folder.database.is_file():
+        raise unfit
+    store = _store(folder)
+    with store.database.read() as connection:
+        if pending(connection):
+            raise unfit
+    return store
+
+
+def _store(folder: DataFolder, *, notes: tuple[str, ...] = (), rebuild: bool = False) -> Store:
+    database = Database(folder.database)
+    return Store(
+        folder=folder,
+        database=database,
+        queue=Queue(database, folder),
+        gallery=Gallery(database, folder),
+        inputs=Inputs(folder),
+        machines=Machines(database),
+        notes=notes,
+        rebuild=rebuild,
+    )
