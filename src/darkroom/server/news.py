@@ -5,8 +5,8 @@ from typing import Any
 
 from darkroom.server.events import Hub
 from darkroom.server.views import Views, of_image
-from darkroom.store.gallery import Image
 from darkroom.store.jobs import Job
+from darkroom.store.pictures import Image
 
 
 class News:

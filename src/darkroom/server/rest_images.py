@@ -16,7 +16,7 @@ from darkroom.server.refusals import Refusal, missing
 from darkroom.server.services import Here
 from darkroom.server.views import of_happening, of_image
 from darkroom.store import durable, wire
-from darkroom.store.gallery import Filter, Image
+from darkroom.store.pictures import Filter, Image
 
 router = APIRouter(prefix="/api", tags=["images"])
 

@@ -10,8 +10,9 @@ from darkroom.server import answers, jobs
 from darkroom.server.answers import Id
 from darkroom.server.services import Here
 from darkroom.server.views import of_happening, of_image
-from darkroom.store.gallery import MAX_PAGE, Filter
+from darkroom.store.gallery import MAX_PAGE
 from darkroom.store.jobs import Job, State
+from darkroom.store.pictures import Filter
 
 router = APIRouter(prefix="/api", tags=["jobs"])
 

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from darkroom.errors import DarkroomError
-from darkroom.store.gallery import Gallery, Image
+from darkroom.store.gallery import Gallery
 from darkroom.store.jobs import Happening, Job
+from darkroom.store.pictures import Image
 from darkroom.store.queue import Queue
 
 SHOWN_REQUESTS = 4  # of a job among others; the job alone shows all
