@@ -24,6 +24,7 @@ from darkroom.contracts import (
     Stepped,
     Task,
 )
+from darkroom.models.safety_checker import SafetyChecker
 from darkroom.planning.plan import plan
 from darkroom.runtime import allocator, device, memory, packing
 from darkroom.tasks import judging
@@ -68,6 +69,7 @@ class Engine:
         self.model = model
         self.spec = spec
         self._loaded: tuple[_Wanted, int, Loaded] | None = None
+        self._safety: tuple[Path, SafetyChecker] | None = None
 
     @classmethod
     def open(cls, model: str, *, prediction: Prediction | None = None) -> "Engine":
@@ -78,14 +80,16 @@ class Engine:
         """
         return cls(model, judging.spec_of(model, prediction))
 
-    def plan(self, request: Request) -> tuple[Resolved, Plan]:
+    def plan(self, request: Request, *, freed: int = 0) -> tuple[Resolved, Plan]:
         """What would be made, and what it would cost.  Runs and loads nothing.
+
+        `freed`: bytes of memory that others will have given back by then.
 
         Raises:
             RequestError: a wish that cannot be meant.
             ImageError: the input image is none.
         """
-        resolved, how, _ = self._plan(request)
+        resolved, how, _ = self._plan(request, freed)
         return resolved, how
 
     def run(self, request: Request, *, previews: bool = False) -> Generator[Event]:
@@ -131,7 +135,7 @@ class Engine:
                         yield event
         yield Finished(images=before, seconds=time.monotonic() - begin)
 
-    def _plan(self, request: Request) -> tuple[Resolved, Plan, judging.Given]:
+    def _plan(self, request: Request, freed: int = 0) -> tuple[Resolved, Plan, judging.Given]:
         if request.model != self.model:
             raise ValueError(f"this engine holds {self.model!r}, not {request.model!r}")
         resolved, given = judging.judge(request, self.spec)
@@ -140,7 +144,7 @@ class Engine:
             resolved,
             self.spec,
             machine,
-            loaded=self._bytes_on(machine.device),
+            loaded=self._bytes_on(machine.device) + freed,
             prompts=judging.prompts_of(resolved, self._tokenizer),
         )
         return resolved, how, given
@@ -178,7 +182,16 @@ class Engine:
                 packing.pack(networks.unet)
                 packing.pack(networks.autoencoder)
             self._loaded = wanted, how.weight_bytes, Loaded(networks, self._tokenizer, {})
-        return self._loaded[2]
+        return replace(self._loaded[2], safety_checker=self._checker(resolved))
+
+    def _checker(self, resolved: Resolved) -> SafetyChecker | None:
+        """The safety checker where it is wanted; once read it stays, for it is the same for all."""
+        if resolved.safety == "off":
+            return None
+        path = judging.safety_checker()
+        if self._safety is None or self._safety[0] != path:
+            self._safety = path, load.load_safety_checker(path)
+        return self._safety[1]
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:

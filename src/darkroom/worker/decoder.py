@@ -152,7 +152,12 @@ class _Child:
         process = self.start()
         self._files += 1
         late = threading.Event()
-        watch = threading.Timer(seconds, lambda: (late.set(), process.kill()))
+
+        def give_up() -> None:
+            late.set()
+            process.kill()
+
+        watch = threading.Timer(seconds, give_up)
         watch.daemon = True
         watch.start()
         try:
