@@ -2,6 +2,7 @@
 import { online, signedOut } from "./api.js";
 import { pageNamed, pages } from "./pages.js";
 import { Dialogs } from "./parts/dialog.js";
+import { DropZone } from "./parts/drop_dialog.js";
 import { Icon } from "./parts/icons.js";
 import { Toasts } from "./parts/toast.js";
 import { html, render, useEffect, useRef, useState } from "./preact.js";
@@ -63,7 +64,8 @@ const Shell = () => html`
   <a class="button skip" href="#place" onClick=${(event) => { event.preventDefault(); document.getElementById("place").focus(); }}>Skip to the page</a>
   <div class="shell"><${Rail} /><${Place} /></div>
   <${Dialogs} />
-  <${Toasts} />`;
+  <${Toasts} />
+  <${DropZone} />`;
 
 start();
 render(html`<${Shell} />`, document.getElementById("app"));

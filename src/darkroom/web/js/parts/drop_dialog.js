@@ -1,7 +1,6 @@
 /** An image that is dropped or pasted anywhere: what should become of it? */
 import { turnTo } from "../actions.js";
 import { api } from "../api.js";
-import { openCanvas } from "../canvas/editor.js";
 import { html, signal, useEffect } from "../preact.js";
 import { go } from "../router.js";
 import { say, sayAll, take, wish } from "../wish.js";
@@ -32,6 +31,7 @@ function begin(upload, task) {
 
 /** Opens the canvas on an upload, and takes what was painted into the wish. */
 export async function paint(upload, purpose) {
+  const { openCanvas } = await import("../canvas/editor.js");
   const made = await openCanvas({ purpose, image: upload.id });
   if (!made) return;
   begin(made.image, made.mask || made.extend ? "inpaint" : "img2img");
