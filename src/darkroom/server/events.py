@@ -12,7 +12,7 @@ import secrets
 import threading
 from bisect import bisect_right
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -106,7 +106,7 @@ class Hub:
 
     async def stream(
         self, last_id: str | None = None, *, heartbeat: float = HEARTBEAT_SECONDS
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         """Server-sent events from here on, or from after the event of this id."""
         listener = _Listener(asyncio.get_running_loop())
         self._listeners.add(listener)
@@ -129,7 +129,7 @@ class Hub:
 
     async def follow(
         self, *, heartbeat: float = HEARTBEAT_SECONDS
-    ) -> AsyncIterator[list[Happening]]:
+    ) -> AsyncGenerator[list[Happening]]:
         """What happens from now on, for a route that waits for it.
 
         The first list is empty and comes at once, so that nothing falls between a look at the

@@ -3,11 +3,9 @@
 Every surface comes through here, so that equal wishes are equal Requests, and equal images.
 """
 
-import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 from darkroom.contracts import Machine, ModelSpec, Request, Resolved
@@ -24,7 +22,6 @@ from darkroom.tasks import judging, wording
 from darkroom.text.tokenizer import tokenizer_of
 
 _TITLE = 100  # characters of the prompt that a job is called by
-_KEPT_PICTURES = 4
 
 
 def wished(services: Services, said: Mapping[str, Any]) -> Request:
@@ -129,14 +126,19 @@ def settled(services: Services, request: Request) -> tuple[ModelSpec, Resolved]:
     spec = services.shelf.spec(request.model, request.prediction)
     if request.vae is not None:
         services.shelf.named(request.vae)
-    safe = {
-        name: _picture(services, data)
-        for name in ("image", "mask", "depth")
-        if (data := getattr(request, name)) is not None
-    }
-    images = tuple(_picture(services, data) for data in request.images)
-    resolved, _ = judging.judge(replace(request, images=images, **safe), spec)
+    safe = replace(
+        request,
+        image=_made_anew(services, request.image),
+        mask=_made_anew(services, request.mask),
+        depth=_made_anew(services, request.depth),
+        images=tuple(services.uploads.decoded(data).png for data in request.images),
+    )
+    resolved, _ = judging.judge(safe, spec)
     return spec, replace(resolved, request=request)
+
+
+def _made_anew(services: Services, data: bytes | None) -> bytes | None:
+    return None if data is None else services.uploads.decoded(data).png
 
 
 def prompts_of(spec: ModelSpec, resolved: Resolved) -> planning.Prompts:
@@ -181,26 +183,3 @@ def _grid(table: Sequence[Axis]) -> dict[str, object] | None:
             for axis in table
         ]
     }
-
-
-def _picture(services: Services, data: bytes) -> bytes:
-    return _pictures(services.decoder.picture, hashlib.sha256(data).digest(), _Bytes(data))
-
-
-class _Bytes:
-    """Bytes that are equal to all others: their checksum stands beside them."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Bytes)
-
-    def __hash__(self) -> int:
-        return 0
-
-
-@lru_cache(maxsize=_KEPT_PICTURES)
-def _pictures(picture: Any, checksum: bytes, data: _Bytes) -> bytes:  # noqa: ARG001
-    made: bytes = picture(data.data)
-    return made

@@ -24,7 +24,7 @@ _TYPES = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".jp
 _SIDES = (128, 256, 512)
 _FOREVER = "private, max-age=31536000, immutable"
 _CHUNK = 2**18
-_FILM = {200: {"content": {"image/webp": {}}}}
+_FILM: dict[int | str, dict[str, Any]] = {200: {"content": {"image/webp": {}}}}
 
 Word = Annotated[str | None, Query(max_length=200)]
 Side = Annotated[int | None, Query(ge=1, le=100_000)]
@@ -176,7 +176,7 @@ def thumbnail(
     return Response(place.read_bytes(), media_type="image/webp", headers=headers)
 
 
-@router.get("/images/{image_id}/film/{step}", response_class=Response, responses={**_FILM})
+@router.get("/images/{image_id}/film/{step}", response_class=Response, responses=_FILM)
 def film_of_image(image_id: Id, step: int, here: Here) -> Response:
     """What was seen of the image after a step, counted from 1."""
     image = here.store.gallery.get(image_id)
@@ -185,7 +185,7 @@ def film_of_image(image_id: Id, step: int, here: Here) -> Response:
     return _film(here.store.folder.film_step(image.job, image.number, step))
 
 
-@router.get("/jobs/{job_id}/film/{index}/{step}", response_class=Response, responses={**_FILM})
+@router.get("/jobs/{job_id}/film/{index}/{step}", response_class=Response, responses=_FILM)
 def film_of_job(job_id: Id, index: int, step: int, here: Here) -> Response:
     """What is seen of an image that is being made, after a step, counted from 1."""
     return _film(here.store.folder.film_step(job_id, index, step))

@@ -48,7 +48,7 @@ def _taken(here: Here, data: bytes) -> dict[str, Any]:
 
 
 def _told(here: Here, data: bytes) -> dict[str, Any]:
-    seen = here.decoder.look(data)
+    seen = here.uploads.decoded(data)
     found = seen.recipe
     return {
         "width": seen.width,
@@ -84,6 +84,7 @@ def picture(
     side: Annotated[int | None, Query(ge=1, le=4096, description="At most so large.")] = None,
 ) -> Response:
     """Its pixels, encoded anew: never the file that came in."""
-    limit = None if side is None else next((one for one in _SIDES if one >= side), None)
-    data = here.decoder.picture(here.store.inputs.read(upload_id), limit)
+    file = here.store.inputs.read(upload_id)
+    limit = next((one for one in _SIDES if side is not None and one >= side), None)
+    data = here.uploads.decoded(file).png if limit is None else here.decoder.picture(file, limit)
     return Response(data, media_type="image/png", headers={"cache-control": _FOREVER})

@@ -112,8 +112,8 @@ class Guard:
         except Exception:  # noqa: BLE001 (nothing of it may be told)
             _log.exception("%s %s failed", scope["method"], scope["path"])
             if not safe.started:
-                error = Refusal(500, *refusals.BROKEN)
-                await _refused(scope, headers, error)(scope, receive, safe)
+                broken = Refusal(500, *refusals.BROKEN)
+                await _refused(scope, headers, broken)(scope, receive, safe)
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         """Raises Refusal where the request is not let in."""

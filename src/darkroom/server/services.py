@@ -11,6 +11,7 @@ from darkroom.server.keys import Keys
 from darkroom.server.news import News
 from darkroom.server.security import Hosts
 from darkroom.server.shelf import Shelf
+from darkroom.server.uploads import Uploads
 from darkroom.server.views import Progress
 from darkroom.store.opening import Store
 from darkroom.worker.decoder import Decoder
@@ -55,9 +56,11 @@ class Services:
     shelf: Shelf = field(default_factory=Shelf)
     safety: Callable[[], Mapping[str, object]] = _no_safety
     arrivals: Arrivals = field(init=False)
+    uploads: Uploads = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "arrivals", Arrivals(self.news))
+        object.__setattr__(self, "uploads", Uploads(self.decoder))
 
 
 async def _here(request: Request) -> Services:
