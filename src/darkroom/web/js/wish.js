@@ -6,7 +6,7 @@
  */
 import { api } from "./api.js";
 import { batch, computed, effect, signal } from "./preact.js";
-import { allStyles, status } from "./state.js";
+import { allStyles, choices, modelNamed, status } from "./state.js";
 
 /** @typedef {{id: string, width: number, height: number}} Upload */
 
@@ -87,16 +87,33 @@ export function sayNothing() {
   say({ task, prompt, negative, model, image, mask, images, depth });
 }
 
-/** The wish as a Request: only what its task takes. */
+/** The sampler that a run would take, as the server describes it. */
+export const samplerInUse = computed(() => {
+  const name = wish.value.sampler ?? modelNamed(modelName.value)?.defaults?.sampler ?? "dpmpp_2m";
+  return choices.value.samplers.find((sampler) => sampler.name === name) ?? null;
+});
+
+/** Fields that mean nothing without another, and when they do mean something. */
+const NEEDS = {
+  ...Object.fromEntries(["hires_strength", "hires_steps", "hires_enlarger"].map((name) => [name, (said) => said.hires !== undefined])),
+  ...Object.fromEntries(["mask", "depth", "images", "extend"].map((name) => [name, (said) => Boolean(said.image)])),
+  image_weights: (said) => said.images?.length > 0,
+  image_guidance: () => modelNamed(modelName.value)?.task === "pix2pix",
+  region_padding: (said) => said.region === "masked",
+  variation_seed: (said) => said.variation_strength !== undefined,
+  eta: () => samplerTakes("eta"),
+  ...Object.fromEntries(["churn", "churn_start", "churn_end"].map((name) => [name, () => samplerTakes("churn")])),
+  schedule: (said) => samplerInUse.value?.schedules?.includes(said.schedule) ?? true,
+};
+
+/** @param {"eta"|"churn"} what */
+export const samplerTakes = (what) => samplerInUse.value?.takes?.includes(what) ?? false;
+
+/** The wish as a Request: only what its task, its model and its other fields take. */
 export const request = computed(() => {
-  const { task } = wish.value;
-  const said = Object.entries(wish.value).filter(([name]) => takes(name, task));
-  const whole = { ...Object.fromEntries(said), model: modelName.value };
-  if (!whole.image) {
-    delete whole.mask;
-    delete whole.depth;
-  }
-  return whole;
+  const all = wish.value;
+  const fits = ([name]) => takes(name, all.task) && (NEEDS[name]?.(all) ?? true);
+  return { ...Object.fromEntries(Object.entries(all).filter(fits)), model: modelName.value };
 });
 
 /** The styles chosen that exist. */

@@ -1,6 +1,55 @@
 /** Create: wishes on the left, the image in the middle, queue and recent images on the right. */
-import { html } from "../preact.js";
+import { turnTo } from "../actions.js";
+import { Advanced } from "../parts/advanced.js";
+import { Segmented } from "../parts/fields.js";
+import { Foot } from "../parts/foot.js";
+import { ModelField } from "../parts/model.js";
+import { Numbers, StepsNote } from "../parts/numbers.js";
+import { Painting } from "../parts/painting.js";
+import { Prompt } from "../parts/prompt.js";
+import { Queue } from "../parts/queue.js";
+import { Recent } from "../parts/recent.js";
+import { Size } from "../parts/size.js";
+import { Source } from "../parts/source.js";
+import { Stage } from "../parts/stage.js";
+import { Styles } from "../parts/styles.js";
+import { followWish, planning } from "../plan.js";
+import { html, useEffect } from "../preact.js";
+import { run } from "../running.js";
+import { TASKS, takes, wish } from "../wish.js";
+
+followWish();
+
+const TABS = TASKS.map(({ name, title }) => ({ value: name, label: title }));
 
 export default function Create() {
-  return html`<div class="create"></div>`;
+  useEffect(() => {
+    const onKeyDown = (event) => {
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || document.querySelector("dialog[open]")) return;
+      event.preventDefault();
+      if (!planning.value.error) run();
+    };
+    addEventListener("keydown", onKeyDown);
+    return () => removeEventListener("keydown", onKeyDown);
+  }, []);
+  const { task } = wish.value;
+  return html`<div class="create">
+    <section class="panel" aria-label="Wishes">
+      <div class="panel-fields">
+        <${Segmented} label="Task" value=${task} options=${TABS} onSay=${turnTo} />
+        ${takes("image", task) && html`<${Source} />`}
+        <${Prompt} />
+        <${Styles} />
+        <${ModelField} />
+        ${task !== "upscale" && html`<${Size} />`}
+        ${task === "inpaint" && html`<${Painting} />`}
+        <${Numbers} />
+        <${StepsNote} />
+        <${Advanced} />
+      </div>
+      <${Foot} />
+    </section>
+    <${Stage} />
+    <aside class="aside" aria-label="Queue and recent images"><${Queue} /><${Recent} /></aside>
+  </div>`;
 }

@@ -1,0 +1,49 @@
+/** What can be done with jobs. */
+import { api } from "./api.js";
+import { toast, toastError } from "./parts/toast.js";
+import { dropJob, putJob, refresh, status, waiting } from "./state.js";
+
+/** @typedef {import("./api.js").Job} Job */
+
+const trying = (act) => async (...given) => {
+  try {
+    return await act(...given);
+  } catch (error) {
+    toastError(error);
+    return null;
+  }
+};
+
+const changed = (answer) => { if (answer?.job) putJob(answer.job); };
+
+export const cancelJob = trying(async (job) => changed(await api.cancel(job.id)));
+export const retryJob = trying(async (job) => changed(await api.retry(job.id)));
+export const skipImage = trying(async (job) => changed(await api.skip(job.id)));
+export const forgetJob = trying(async (job) => { await api.removeJob(job.id); dropJob(job.id); });
+
+export const pauseQueue = trying(async (paused) => {
+  await api.pause(paused);
+  status.value = { ...status.value, queue: { ...status.value.queue, paused } };
+});
+
+export const clearWaiting = trying(async () => {
+  const ids = waiting.value.map((job) => job.id);
+  await api.clear("waiting");
+  await refresh();
+  toast(ids.length === 1 ? "One job cancelled." : `${ids.length} jobs cancelled.`);
+});
+
+/** One place earlier or later, or before another job. @param {Job} job @param {string|null} before */
+export const moveJob = trying(async (job, before) => {
+  await api.move(job.id, before);
+  await refresh();
+});
+
+/** @param {Job} job @param {-1|1} way */
+export function moveBy(job, way) {
+  const queue = waiting.value;
+  const at = queue.findIndex((other) => other.id === job.id);
+  const to = at + way;
+  if (to < 0 || to >= queue.length) return;
+  moveJob(job, way < 0 ? queue[to].id : queue[to + 1]?.id ?? null);
+}
