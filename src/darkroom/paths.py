@@ -18,6 +18,12 @@ def cache_folder() -> Path:
     return _chosen("cache_folder") or platformdirs.user_cache_path("darkroom", appauthor=False)
 
 
+def data_folder() -> Path:
+    """Queue and gallery of the server (setting `data`)."""
+    data = platformdirs.user_data_path("darkroom", appauthor=False)
+    return _chosen("data") or data / "server"
+
+
 def styles_file() -> Path:
     """Styles for prompts (setting `styles_file`), whether it exists or not."""
     return _chosen("styles_file") or settings.config_file().parent / "styles.csv"

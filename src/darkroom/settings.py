@@ -43,7 +43,8 @@ _ROWS = (
         name="model",
         type=str,
         default="mini",
-        help="Checkpoint to use: an installed model's name, or a file. Default: mini.",
+        help="Checkpoint to use: an installed model's name, or a file. "
+        "Default: mini, which makes images, and mini-x4, which enlarges them.",
     ),
     Setting(
         name="negative",
@@ -152,6 +153,21 @@ _ROWS = (
         "Default: {date}-{seed}-{counter:3}.",
     ),
     Setting(
+        name="safety",
+        type=str,
+        default=None,
+        choices=("off", "flag", "blur"),
+        help="What to do with images that the safety checker finds unsafe: say it (flag), or blur "
+        "them. Default: blur where a safety checker is installed, else off.",
+    ),
+    Setting(
+        name="safety_checker",
+        type=str,
+        default=None,
+        help="File or folder of the safety checker. Default: safety-checker among the installed "
+        "models.",
+    ),
+    Setting(
         name="watermark",
         type=bool,
         default=None,
@@ -174,6 +190,31 @@ _ROWS = (
         type=str,
         default=None,
         help="Where `models pull` finds models. Default: HF_ENDPOINT, else https://huggingface.co.",
+    ),
+    Setting(
+        name="data",
+        type=str,
+        default=None,
+        help="Folder for the queue and the gallery of `serve`. Default: one of Darkroom's own "
+        "among your data.",
+    ),
+    Setting(
+        name="host",
+        type=str,
+        default="127.0.0.1",
+        help="Address at which `serve` listens. Default: 127.0.0.1, this computer alone.",
+    ),
+    Setting(
+        name="port",
+        type=int,
+        default=None,
+        help="Port at which `serve` listens. Default: 7860, or the next one that is free.",
+    ),
+    Setting(
+        name="idle",
+        type=int,
+        default=600,
+        help="Seconds after which `serve` gives up the memory of unused models. Default: 600.",
     ),
     Setting(
         name="styles_file",
@@ -199,6 +240,9 @@ _ROWS = (
 
 TABLE: Mapping[str, Setting] = {row.name: row for row in _ROWS}
 
+# What a task is done with where nobody says a model, and the usual one cannot do it.
+_OTHER_MODELS = {"upscale": "mini-x4"}
+
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _NOUNS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
@@ -217,16 +261,32 @@ def read(name: str, said: Value = None) -> Value:
         RequestError: the value cannot be meant, or the configuration file is not TOML or
             holds an unknown name.
     """
-    setting = TABLE[name]
+    value = _said(TABLE[name], said)
+    return TABLE[name].default if value is None else value
+
+
+def read_model(task: str, said: Value = None) -> str:
+    """The model for a task, as `read` finds it; the default is one that can do the task.
+
+    Raises:
+        RequestError: as `read`.
+    """
+    value = _said(TABLE["model"], said)
+    usual = _OTHER_MODELS.get(task, TABLE["model"].default)
+    return str(usual if value is None else value)
+
+
+def _said(setting: Setting, said: Value) -> Value:
+    """What flag, environment or file say; None where none does."""
     if said is not None:
         return _parse(setting, said, setting.flag)
     if (text := os.environ.get(setting.environment)) is not None:
         return _parse(setting, text, setting.environment)
     file = config_file()
     written = _config(file)
-    if name in written:
-        return _parse(setting, written[name], f"{name} in {file}")
-    return setting.default
+    if setting.name in written:
+        return _parse(setting, written[setting.name], f"{setting.name} in {file}")
+    return None
 
 
 def _config(file: Path) -> Mapping[str, object]:

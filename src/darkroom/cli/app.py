@@ -22,6 +22,7 @@ from darkroom.cli import (
     inspect,
     models,
     replay,
+    serve,
     styles,
     tokens,
     train,
@@ -81,6 +82,7 @@ app.command()(vary.vary)
 app.command()(inspect.inspect)
 app.command()(replay.replay)
 app.command()(tokens.tokens)
+app.command()(serve.serve)
 app.command()(styles.styles)
 app.command()(doctor.doctor)
 app.add_typer(models.app)
