@@ -123,7 +123,7 @@ export const api = {
   uploadUrl: (id, side = null) => `/api/uploads/${at(id)}/image${side === null ? "" : `?side=${side}`}`,
 
   images: (filter = {}) => call("GET", `/images${search(filter)}`),
-  /** What images can be filtered by. @returns {Promise<{models: string[], tasks: string[], tags: {name: string, count: number}[]}>} */
+  /** What images can be filtered by. @returns {Promise<Record<"models"|"tags", {name: string, images: number}[]>>} */
   facets: () => call("GET", "/images/facets"),
   image: (id) => call("GET", `/images/${at(id)}`),
   /** Favourite and tags. */

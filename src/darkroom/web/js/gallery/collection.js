@@ -21,8 +21,8 @@ export const items = signal([]);
 export const count = signal(null);
 /** Why nothing could be loaded, or null. */
 export const problem = signal(null);
-/** What can be filtered by: `{models, tasks, tags: [{name, count}]}`. */
-export const facets = signal({ models: [], tasks: [], tags: [] });
+/** What can be filtered by: `{models, tags}`, each `[{name, images}]`. */
+export const facets = signal({ models: [], tags: [] });
 
 /** Whether anything but the order is chosen. */
 export const filtered = computed(() => Object.keys(NO_FILTER).some((name) => name !== "order" && filter.value[name] !== NO_FILTER[name]));

@@ -48,6 +48,6 @@ export function History({ history }) {
   if (events.length < 2) return null;
   return html`<details class="image-part recipe-more"><summary>History</summary>
     <ol class="history">${events.map((event, at) => html`<li key=${at}>
-      <time class="muted">${new Date(event.at ?? event.time).toLocaleString()}</time> <span>${TOLD[event.event] ?? event.event ?? event.name}</span></li>`)}</ol>
+      <time class="muted">${new Date(event.at).toLocaleString()}</time> <span>${TOLD[event.kind] ?? event.kind}</span></li>`)}</ol>
   </details>`;
 }

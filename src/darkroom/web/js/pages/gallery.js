@@ -9,7 +9,6 @@ import { href } from "../router.js";
 import { TASKS } from "../wish.js";
 
 const TYPING = 220; // ms after the last letter
-const titleOf = (task) => TASKS.find((each) => each.name === task)?.title ?? task;
 const dayOf = (image) => new Date(image.created).toLocaleDateString(undefined, { day: "numeric", month: "long", year: "numeric" });
 
 export default function Gallery() {
@@ -59,9 +58,9 @@ function Filters({ seen }) {
       <span class="gallery-count muted" role="status">${count.value === null ? "" : images(count.value)}${seen && html`<span class="gallery-day">${dayOf(seen)}</span>`}</span>
     </div>
     <div class="gallery-filters" id="gallery-filters" data-folded=${folded}>
-      <${Pick} label="Model" name="model" all="All models" options=${facets.value.models.map((name) => ({ value: name, label: name }))} />
-      <${Pick} label="Task" name="task" all="All tasks" options=${facets.value.tasks.map((name) => ({ value: name, label: titleOf(name) }))} />
-      <${Pick} label="Tag" name="tag" all="All tags" options=${facets.value.tags.map(({ name, count: many }) => ({ value: name, label: `${name} (${many})` }))} />
+      <${Pick} label="Model" name="model" all="All models" options=${facets.value.models.map(({ name }) => ({ value: name, label: name }))} />
+      <${Pick} label="Task" name="task" all="All tasks" options=${TASKS.map(({ name: value, title: label }) => ({ value, label }))} />
+      <${Pick} label="Tag" name="tag" all="All tags" options=${facets.value.tags.map(({ name, images: many }) => ({ value: name, label: `${name} (${many})` }))} />
       <${Pick} label="Size" name="side" all="Any size" options=${SIDES.slice(1)} />
       <label class="gallery-pick"><span>From</span><input type="date" value=${said.from} max=${said.to} onChange=${(event) => choose({ from: event.target.value })} /></label>
       <label class="gallery-pick"><span>To</span><input type="date" value=${said.to} min=${said.from} onChange=${(event) => choose({ to: event.target.value })} /></label>
