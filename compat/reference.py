@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from darkroom import settings
-from darkroom.checkpoints import prediction
+from darkroom.checkpoints import prediction, safety
 from darkroom.cli import failure, outputs, wishes
 from darkroom.cli.making import make
 from darkroom.cli.progress import progress
@@ -87,7 +87,8 @@ def add_makers(made: argparse.ArgumentParser, config: str) -> None:
 
 def txt2img(options: argparse.Namespace) -> None:
     """Images from a prompt, with the invisible watermark of the model's makers."""
-    print("The safety checker is not there: images are not looked at.", file=sys.stderr)
+    if safety.installed() is None:
+        print("No safety checker is installed: images are not looked at.", file=sys.stderr)
     sampler = "dpm_solver" if options.dpm_solver else _sampler(options)
     _carry_out(options, replace(_wish(options, sampler), width=options.W, height=options.H))
 

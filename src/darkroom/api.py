@@ -27,6 +27,7 @@ from darkroom.contracts import (
     Recipe,
     Region,
     Request,
+    Safety,
     Sides,
     Tiling,
 )
@@ -66,7 +67,8 @@ class Wishes(TypedDict, total=False):
     `hires_enlarger` before it: `lanczos`, of pixels, or `latent`.
 
     `count`: images; `batch` of them at once, which changes speed and memory and no image.
-    `watermark`: the invisible one, for images of at least 256 x 256 pixels' area.
+    `watermark`: the invisible one, for images of at least 256 x 256 pixels' area.  `safety`: what
+    becomes of an image that the safety checker finds unsafe, `off`, `flag` or `blur`.
     """
 
     negative: str
@@ -98,6 +100,7 @@ class Wishes(TypedDict, total=False):
     hires_enlarger: Enlarger
     count: int
     batch: int
+    safety: Safety
     watermark: bool
 
 
@@ -290,8 +293,8 @@ class Model:
     ) -> "Generation":
         """`image` four times as wide and high, by a model made for it; its size is not a wish.
 
-        `prompt`: what it shows.  `noise_level`: how much of it is made up anew, 0 … 350, 20 where
-        it is not said.  `styles`, `previews`, and what may stand in `prompt`: as for `txt2img`.
+        `prompt`: what it shows.  `noise_level`: how much of it is made up anew, 0 … 350, the
+        model's own or 20 where it is not said.  `styles`, `previews`, and what may stand in `prompt`: as for `txt2img`.
         Wishes: see `Wishes`.
 
         Raises:

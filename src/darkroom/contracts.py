@@ -21,6 +21,7 @@ Tiling = Literal["none", "x", "y", "both"]
 Enlarger = Literal["latent", "lanczos"]
 Fill = Literal["original", "noise", "blank"]
 Region = Literal["whole", "masked"]
+Safety = Literal["off", "flag", "blur"]
 Sides = tuple[int, int, int, int]
 
 REQUEST_VERSION = 1
@@ -58,6 +59,9 @@ class Request:
     noise that upscale and vary put on their input.  vary mixes `image` and `images` in the
     proportions `image_weights`, as many as there are images, or evenly.  `image_guidance`: how
     closely an InstructPix2Pix model keeps to the image of img2img.
+
+    `safety`: what becomes of an image that the safety checker finds unsafe: nothing, for it is
+    not looked at (`off`), it is said (`flag`), or it is blurred beyond recognition (`blur`).
     """
 
     task: Task = "txt2img"
@@ -112,6 +116,7 @@ class Request:
     images: tuple[bytes, ...] = field(default=(), repr=False)
     image_weights: tuple[float, ...] = ()
     image_guidance: float | None = None
+    safety: Safety | None = None
     watermark: bool | None = None
     private: bool = False
     version: int = REQUEST_VERSION
@@ -206,6 +211,7 @@ class Resolved:
     count: int
     batch: int
     prediction: Prediction
+    safety: Safety
     watermark: bytes | None
 
     @property
@@ -371,6 +377,7 @@ class ModelDefaults:
     guidance: float | None = None
     width: int | None = None
     height: int | None = None
+    noise_level: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -480,7 +487,8 @@ class Recipe:
     None for no end.
 
     `mask_sha256`: None where the mask is the image's alpha channel.  `outside_unchanged`: it was
-    found that outside the mask every pixel is that of the input image.  `images_sha256`: of those
+    found that outside the mask every pixel is that of the input image.  `flagged`: the safety
+    checker found the image unsafe, and `safety` says what became of it.  `images_sha256`: of those
     that vary mixes with the first.  `vae`: the name of an autoencoder that is not the model's own.
 
     A field with a default is absent in recipes older than itself; its default is what they meant.
@@ -544,6 +552,8 @@ class Recipe:
     image_guidance: float | None = None
     vae: str | None = None
     vae_sha256: str | None = None
+    safety: Safety = "off"
+    flagged: bool = False
     version: int = RECIPE_VERSION
 
 

@@ -115,6 +115,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "image_guidance": st.none() | shares,
     "vae": st.none() | st.text(),
     "vae_sha256": st.none() | st.just("45" * 32),
+    "safety": st.sampled_from(["off", "flag", "blur"]),
+    "flagged": st.booleans(),
 }
 recipes = st.builds(Recipe, **VALUES)
 

@@ -15,6 +15,10 @@ from darkroom.checkpoints import folder, registry
 from darkroom.errors import ModelError
 
 MINI = "mini"
+# What bears one of these names among the models looks at images and makes none.
+SAFETY_CHECKERS = ("safety-checker", "stable-diffusion-safety-checker", "safety_checker")
+MINI_X4 = "mini-x4"
+PACKAGED = (MINI, MINI_X4)  # what comes with Darkroom
 SUFFIXES = (".safetensors", ".ckpt")  # Where two files bear one name, the first is meant.
 
 
@@ -29,13 +33,13 @@ class Installed:
 
 
 def find(name_or_path: str | Path) -> Path:
-    """The file or folder of a model: `mini`, a path, or a name that `installed` lists.
+    """The file or folder of a model: a packaged one, a path, or a name that `installed` lists.
 
     Raises ModelError that names the nearest installed models and how to get one.
     """
     name = str(name_or_path)
-    if name == MINI:
-        return _packaged()
+    if name in PACKAGED:
+        return _packaged(name)
     path = _as_path(name)
     if path is not None and (path.is_file() or folder.is_model(path)):
         return path
@@ -64,7 +68,7 @@ def find(name_or_path: str | Path) -> Path:
 
 
 def installed() -> list[Installed]:
-    """Every model that has a name: Mini, the imported ones, then those in the models folder.
+    """Every model that has a name: the packaged, the imported, then those in the models folder.
 
     Where two bear one name, the second is called as its file, and the third after its place.
     """
@@ -77,8 +81,8 @@ def installed() -> list[Installed]:
             size = sum(file.stat().st_size for file in weight_files(path))
             models[name] = Installed(name=name, path=path, stored_bytes=size, origin=origin)
 
-    if (mini := _mini()).is_file():
-        add(MINI, mini, "darkroom")
+    for name in PACKAGED:
+        add(name, _place(name), "darkroom")
     for name, path in _imported().items():
         if _is_there(path):
             add(name, path, "imported")
@@ -103,8 +107,12 @@ def in_folder(top: Path) -> list[Path]:
     for at, folders, files in os.walk(top):
         here = Path(at)
         found += [here / name for name in folders if folder.is_model(here / name)]
-        folders[:] = [name for name in folders if not folder.is_model(here / name)]
-        paths_here = (here / name for name in files)
+        folders[:] = [
+            name
+            for name in folders
+            if name not in SAFETY_CHECKERS and not folder.is_model(here / name)
+        ]
+        paths_here = (here / name for name in files if Path(name).stem not in SAFETY_CHECKERS)
         found += [path for path in paths_here if path.suffix.lower() in SUFFIXES and path.is_file()]
     return sorted(found, key=lambda path: (folder.name_of(path), _rank(path), path))
 
@@ -168,15 +176,16 @@ def _state(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _mini() -> Path:
-    return Path(str(resources.files("darkroom"))) / "mini" / "mini.safetensors"
+def _place(name: str) -> Path:
+    """Where a packaged model lies."""
+    return Path(str(resources.files("darkroom"))) / "mini" / f"{name}.safetensors"
 
 
-def _packaged() -> Path:
-    path = _mini()
+def _packaged(name: str) -> Path:
+    path = _place(name)
     if not path.is_file():
         raise ModelError(
-            "Mini, the model that comes with Darkroom, is missing from this installation.",
+            f"{name.capitalize()}, which comes with Darkroom, is missing from this installation.",
             "Install Darkroom again, or name another model with --model.",
         )
     return path

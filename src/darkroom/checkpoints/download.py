@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 import filelock
 
-from darkroom.checkpoints import catalog, hosts, sniff
+from darkroom.checkpoints import catalog, hosts, safety, sniff
 from darkroom.checkpoints.detect import detect
 from darkroom.checkpoints.header import read_header
 from darkroom.checkpoints.hosts import Answer, Cut, Patience
@@ -423,6 +423,14 @@ def _look(source: Source, part: _Part, file: BinaryIO) -> None:
         raise
 
 
+def _judged(source: Source, part: _Part, target: Path) -> ModelSpec | None:
+    """What has come, by its header; None of the safety checker, which is no model."""
+    if source.entry is not None and source.entry.name == safety.NAME:
+        safety.read_safety_checker(part.path)
+        return None
+    return detect(read_header(part.path), target)
+
+
 def _finish(source: Source, offer: Offer, part: _Part, target: Path) -> Iterator[Event]:
     """Proves the whole part and gives it its name."""
     digest = hashlib.sha256()
@@ -441,7 +449,7 @@ def _finish(source: Source, offer: Offer, part: _Part, target: Path) -> Iterator
             f"It was removed; pull it again. It should be {published[0]} ({published[1]}).",
         )
     try:
-        spec = detect(read_header(part.path), target)
+        spec = _judged(source, part, target)
     except ModelError as error:
         part.clear()
         raise ModelError(

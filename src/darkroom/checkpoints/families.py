@@ -125,6 +125,11 @@ FAMILIES = (
         _only("encoder.", "decoder.", "quant_conv.", "post_quant_conv.", "loss.", AUTOENCODER),
         "Name a whole model with --model, and this one with --vae.",
     ),
+    Family(
+        "a safety checker (it looks at images and makes none)",
+        _named("concept_embeds_weights"),
+        "It is used where it lies; see --safety.",
+    ),
     # Transformers
     Family("a Chroma model", _named("distilled_guidance_layer.in_proj.bias")),
     Family("a FLUX.2 model", _named("double_stream_modulation_img.lin.weight")),

@@ -15,6 +15,7 @@ from darkroom.checkpoints.detect import hidden_sizes
 from darkroom.checkpoints.header import read_header
 from darkroom.checkpoints.layouts import Sizes
 from darkroom.checkpoints.rows import Network, Row
+from darkroom.checkpoints.safety import read_safety_checker
 from darkroom.checkpoints.tensors import Header, Layout, TensorInfo
 from darkroom.checkpoints.weights import Weights
 from darkroom.checkpoints.writing import Entry, whole_file, write_safetensors
@@ -22,6 +23,7 @@ from darkroom.contracts import ModelSpec, Precision
 from darkroom.errors import ModelError
 from darkroom.models.autoencoder import Autoencoder
 from darkroom.models.depth import DepthEstimator
+from darkroom.models.safety_checker import SafetyChecker
 from darkroom.models.text_encoder import TextEncoder
 from darkroom.models.unet import UNet
 from darkroom.models.vision import ImageEncoder
@@ -103,6 +105,20 @@ def load(
         embedding_mean=(usual[0].to(device) if mean is None else mean.float()),
         embedding_std=(usual[1].to(device) if std is None else std.float()),
     )
+
+
+def load_safety_checker(path: Path) -> SafetyChecker:
+    """The safety checker in a file or folder, in float32 on the CPU: it takes no other's memory.
+
+    Raises ModelError: there is none, or it is broken.
+    """
+    found, cpu = read_safety_checker(path), torch.device("cpu")
+    states = _states(found.places, found.header, path.name, torch.float32, cpu)
+    with torch.device("meta"), Unfilled():
+        checker = SafetyChecker(found.config, found.concepts, found.special)
+    encoder = {f"image_encoder.{name}": one for name, one in states["image_encoder"].items()}
+    checker.load_state_dict(states["safety_checker"] | encoder, strict=True, assign=True)
+    return checker.requires_grad_(requires_grad=False).eval()
 
 
 def _states(

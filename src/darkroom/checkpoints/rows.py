@@ -6,7 +6,15 @@ from typing import Literal, NamedTuple
 
 from darkroom.checkpoints.tensors import Layout
 
-Network = Literal["text_encoder", "unet", "autoencoder", "depth", "image_encoder", "statistics"]
+Network = Literal[
+    "text_encoder",
+    "unet",
+    "autoencoder",
+    "depth",
+    "image_encoder",
+    "statistics",
+    "safety_checker",
+]
 Shape = tuple[int, ...]
 
 # Folders of diffusers: the part, then the name in its file.
@@ -17,6 +25,7 @@ PART: Mapping[Network, str] = {
     "depth": "depth_estimator/",
     "image_encoder": "image_encoder/",
     "statistics": "image_normalizer/",
+    "safety_checker": "safety_checker/",
 }
 
 

@@ -98,6 +98,14 @@ _ENTRIES = (
         licence=MIT,
     ),
     Entry(
+        name="safety-checker",
+        about="looks whether images of sd-1.x are unsafe to show (no model by itself)",
+        family="sd1",
+        repository="CompVis/stable-diffusion-safety-checker",
+        file="model.safetensors",
+        licence=RAIL,
+    ),
+    Entry(
         name="sd-2.0-base",
         about="512 x 512, eps",
         family="sd2",

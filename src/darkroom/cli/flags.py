@@ -301,6 +301,7 @@ class Flags:
     watermark: Annotated[
         bool | None, _setting("watermark", RESULT, "--watermark/--no-watermark")
     ] = None
+    safety: Annotated[str | None, _setting("safety", RESULT)] = None
     private: Annotated[bool | None, _setting("private", RESULT, "--private/--no-private")] = None
 
     plan: Annotated[

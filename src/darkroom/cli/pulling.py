@@ -52,7 +52,10 @@ def lines(pulled: Pulled) -> Iterator[str]:
         )
     proof = f"as published by {pulled.proven_by}" if pulled.proven_by else _UNVERIFIED
     yield f"SHA-256 {pulled.sha256}: {printable(proof)}."
-    yield f"Use it with --model {printable(_name(pulled))}"
+    if pulled.path.stem in catalog.SAFETY_CHECKERS:
+        yield "It looks at every image from now on: what it finds unsafe is blurred; see --safety."
+    else:
+        yield f"Use it with --model {printable(_name(pulled))}"
 
 
 def as_object(pulled: Pulled) -> dict[str, object]:
@@ -115,7 +118,8 @@ def catalogue_object(entries: Sequence[Entry]) -> dict[str, object]:
 
 def _name(pulled: Pulled) -> str:
     """What it is called by: not as its file, where another model has that name."""
-    return next(model.name for model in catalog.installed() if model.path == pulled.path)
+    models = (model.name for model in catalog.installed() if model.path == pulled.path)
+    return next(models, pulled.path.stem)
 
 
 def _under(licence: Licence, entries: Sequence[Entry]) -> list[str]:

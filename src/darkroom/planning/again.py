@@ -9,9 +9,11 @@ from darkroom.contracts import Recipe, Request
 # No image depends on these: a recipe is of one image, whatever stood beside it, wherever it was.
 INDIFFERENT = frozenset({"count", "batch", "device", "private", "version"})
 # These follow from a recipe in other ways than by their name.
-_TRANSLATED = frozenset({"image", "mask", "depth", "images", "steps", "watermark"})
+_TRANSLATED = frozenset({"image", "mask", "depth", "images", "safety", "steps", "watermark"})
 # These may differ between two makings of one image: where its settings stand, not what they are.
-_CIRCUMSTANCES = frozenset({"model", "software", "versions", "version", "watermark"})
+_CIRCUMSTANCES = frozenset(
+    {"model", "software", "versions", "version", "watermark", "safety", "flagged"}
+)
 # In words of their own.
 _FILES = {
     "input_sha256": "The input image is another one.",
@@ -50,6 +52,8 @@ def request_of(
         depth=depth,
         images=images,
         steps=steps,
+        # Whoever looked, and at what: only a blurred image needs to be looked at again.
+        safety="blur" if recipe.flagged and recipe.safety == "blur" else "off",
         watermark=recipe.watermark is not None,
     )
 

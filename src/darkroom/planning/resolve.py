@@ -23,6 +23,7 @@ from darkroom.contracts import (
     PromptSyntax,
     Request,
     Resolved,
+    Safety,
     Sides,
     Task,
     Tiling,
@@ -74,12 +75,14 @@ def resolve(
     variation_seed: int | None = None,
     input_size: tuple[int, int] | None = None,
     seen: Sides | None = None,
+    safety: Safety = "off",
 ) -> Resolved:
     """Fill in what `request` leaves unsaid for this model.
 
     `seed`, `variation_seed`: for a request that names none (0 if neither does).  `input_size`:
     width and height in pixels of the upright input image, from which img2img takes its size.
     `seen`: left, top, right and bottom of what inpainting shows the model, None for the whole.
+    `safety`: for a request that says nothing about it.
 
     Raises:
         RequestError: a wish that cannot be meant.
@@ -133,6 +136,7 @@ def resolve(
         count=count,
         batch=min(count, checks.whole("Batch", first(request.batch, AUTO_BATCH), 1, MAX_COUNT)),
         prediction=prediction,
+        safety=first(request.safety, safety),
         watermark=_watermark(request, spec, made[-1] if painted is None else painted),
     )
 
@@ -183,6 +187,7 @@ def _check_choices(request: Request) -> None:
     checks.choice("prompt syntax", request.prompt_syntax, get_args(PromptSyntax))
     checks.choice("noise", request.noise, get_args(NoiseSource))
     checks.choice("tiling", request.tiling, get_args(Tiling))
+    checks.choice("safety policy", request.safety, get_args(Safety))
     checks.choice("enlarger", request.hires_enlarger, get_args(Enlarger))
     _check_weights(request)
 
@@ -361,7 +366,7 @@ def _strength(request: Request, spec: ModelSpec) -> float:
 def _noise_level(request: Request, spec: ModelSpec) -> int | None:
     if spec.noise_levels is None:
         return None
-    usual = NOISE_LEVELS[request.task]
+    usual = first(spec.defaults.noise_level, NOISE_LEVELS[request.task])
     value = first(request.noise_level, usual)
     return checks.whole("Noise level", value, 0, spec.noise_levels - 1, f"{usual} is usual")
 

@@ -14,7 +14,7 @@ import darkroom
 from darkroom.checkpoints import catalog
 from darkroom.contracts import Event, ImageDone, Raster, Recipe, Resolved, Sides
 from darkroom.errors import RequestError
-from darkroom.images import io, masks, provenance, watermark
+from darkroom.images import io, masks, provenance, veil, watermark
 from darkroom.images.io import Format, Pixels
 from darkroom.planning.suitability import taken_by
 from darkroom.tasks.judging import vae_of
@@ -58,10 +58,14 @@ def finish(
         yield from studio.notes()
         if paste is not None:
             raster = paste.onto(raster)
+        seed = batch.seeds[place]
+        flagged = resolved.safety != "off" and studio.unsafe(raster, seed)
+        yield from studio.notes()
+        if flagged and resolved.safety == "blur":
+            raster = veil.veiled(raster)
         if resolved.watermark is not None:
             marked = watermark.embed(io.to_array(raster), resolved.watermark)
             raster = io.from_array(marked)
-        seed = batch.seeds[place]
         yield ImageDone(
             index=batch.first + place,
             seed=seed,
@@ -69,6 +73,7 @@ def finish(
             recipe=replace(
                 _recipe(studio, batch, place),
                 outside_unchanged=paste is not None and paste.unchanged(raster),
+                flagged=flagged,
             ),
             private=resolved.request.private,
         )
@@ -164,6 +169,7 @@ def _recipe(studio: Studio, batch: Batch, place: int) -> Recipe:
         ema=request.ema,
         vae=None if vae is None else vae.stem,
         vae_sha256=None if vae is None else catalog.sha256(vae),
+        safety=resolved.safety,
         precision=plan.precision,
         engine=plan.engine,
         device=plan.device,

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from darkroom.checkpoints import catalog, detect
+from darkroom.checkpoints import catalog, detect, safety
 from darkroom.checkpoints.autoencoder import read_autoencoder
 from darkroom.checkpoints.header import read_header
 from darkroom.contracts import ModelSpec, Prediction, Request, Resolved
+from darkroom.errors import RequestError
 from darkroom.images import depth_maps, io, masks
 from darkroom.planning import passes, suitability
 from darkroom.planning.painting import painting, seen
@@ -77,7 +78,10 @@ def judge(request: Request, spec: ModelSpec) -> tuple[Resolved, Given]:
         variation_seed=secrets.randbelow(SEEDS),
         input_size=size,
         seen=box,
+        safety="off" if safety.installed() is None else "blur",
     )
+    if resolved.safety != "off":
+        safety.read_safety_checker(safety_checker())
     for prompt in request.prompt, request.negative:
         syntax.parse(prompt, resolved.prompt_syntax)
     return resolved, given
@@ -86,6 +90,17 @@ def judge(request: Request, spec: ModelSpec) -> tuple[Resolved, Given]:
 def vae_of(request: Request) -> Path | None:
     """Where the separate VAE is that was asked for; ModelError where there is none of that name."""
     return None if request.vae is None else catalog.find(request.vae)
+
+
+def safety_checker() -> Path:
+    """Where the safety checker is; RequestError where none is installed."""
+    checker = safety.installed()
+    if checker is None:
+        raise RequestError(
+            "There is no safety checker that could look at the images.",
+            f"Get it: darkroom models pull {safety.NAME}",
+        )
+    return checker
 
 
 @lru_cache(maxsize=1)

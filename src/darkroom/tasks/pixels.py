@@ -49,8 +49,13 @@ def clip_picture(colours: Tensor, side: int) -> Tensor:
     for dim in (1, 2):
         colours = _blurred(colours, dim, colours.shape[dim] / side)
     small = F.interpolate(colours[None], (side, side), mode="bicubic", align_corners=True)[0]
+    return clip_colours(small)
+
+
+def clip_colours(colours: Tensor) -> Tensor:
+    """Colours [3, H, W] in [-1, 1], normalised as CLIP's image tower takes them."""
     mean, deviation = (torch.tensor(values)[:, None, None] for values in (_CLIP_MEAN, _CLIP_STD))
-    return ((small + 1) / 2 - mean) / deviation
+    return ((colours + 1) / 2 - mean) / deviation
 
 
 def _blurred(colours: Tensor, dim: int, shrinks: float) -> Tensor:

@@ -9,16 +9,19 @@ from torch import Tensor, nn
 from darkroom.checkpoints.load import Networks
 from darkroom.conditioning import prompt
 from darkroom.conditioning.passages import Remembered
-from darkroom.contracts import ModelSpec, Noted, Plan, Precision, Resolved, Tiling
+from darkroom.contracts import ModelSpec, Noted, Plan, Precision, Raster, Resolved, Tiling
 from darkroom.diffusion import schedule
 from darkroom.diffusion.denoiser import Denoiser
 from darkroom.diffusion.guidance import Follow, Label, guided
 from darkroom.diffusion.samplers import Denoise
 from darkroom.errors import DarkroomError
+from darkroom.images import veil
 from darkroom.models.mosaic import common_norms, each_tile, in_tiles
+from darkroom.models.safety_checker import SafetyChecker
 from darkroom.models.tiling import tiled
 from darkroom.models.unet import UNet
 from darkroom.runtime.memory import Ladder
+from darkroom.tasks.pixels import clip_colours, to_tensor
 from darkroom.text.tokenizer import Tokenizer
 from darkroom.tiles import Tiles, tiles
 
@@ -37,11 +40,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A checkpoint in memory, and the embeddings of the prompts that it has read."""
+    """A checkpoint in memory, and the embeddings of the prompts that it has read.
+
+    `safety_checker`: None as long as nobody asked for it.
+    """
 
     networks: Networks
     tokenizer: Tokenizer
     embeddings: Remembered
+    safety_checker: SafetyChecker | None = None
 
 
 class Studio:
@@ -187,6 +194,20 @@ class Studio:
         assert networks.embedding_mean is not None  # they come with the image tower
         assert networks.embedding_std is not None
         return networks.embedding_mean.float().cpu(), networks.embedding_std.float().cpu()
+
+    def unsafe(self, raster: Raster, seed: int) -> bool:
+        """Whether the safety checker finds a finished image unsafe, which is then said."""
+        checker = self._loaded.safety_checker
+        assert checker is not None  # it was loaded, for it was asked for
+        side = checker.image_encoder.config.grid * checker.image_encoder.config.patch
+        picture = clip_colours(to_tensor(veil.seen(raster, side), side, side))
+        if not checker(picture[None]).item():
+            return False
+        done = "It is blurred." if self.resolved.safety == "blur" else "It is only said."
+        self._notes.append(
+            f"The safety checker, which often errs, finds the image of seed {seed} unsafe. {done}"
+        )
+        return True
 
     def notes(self) -> Iterator[Noted]:
         """What is to be told and has not been."""
