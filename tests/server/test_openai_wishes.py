@@ -129,7 +129,7 @@ def test_several_images_are_mixed_by_models_that_can() -> None:
 def test_what_shall_come_back() -> None:
     wish = generation(
         {"prompt": "x", "output_format": "webp", "output_compression": 0, "stream": True,
-         "partial_images": 2, "styles": ["ink"], "response_format": "url"}
+         "partial_images": 2, "styles": ["ink"]}
     )  # fmt: skip
     assert (wish.file_format, wish.quality, wish.stream, wish.partial_images) == (
         "webp",
@@ -137,7 +137,8 @@ def test_what_shall_come_back() -> None:
         True,
         2,
     )
-    assert wish.styles == ("ink",) and wish.as_url
+    assert wish.styles == ("ink",) and not wish.as_url
+    assert generation({"prompt": "x", "response_format": "url"}).as_url
     plain = generation({"prompt": "x"})
     assert (plain.file_format, plain.quality, plain.stream, plain.as_url) == (
         "png",
@@ -166,6 +167,7 @@ def test_what_shall_come_back() -> None:
         ({"output_compression": 50}, "output_compression"),
         ({"output_format": "jpeg", "output_compression": 101}, "output_compression"),
         ({"response_format": "file"}, "response_format"),
+        ({"response_format": "url", "output_format": "webp"}, "response_format"),
         ({"stream": "yes"}, "stream"),
         ({"partial_images": 2}, "partial_images"),
         ({"stream": True, "partial_images": 4}, "partial_images"),

@@ -336,16 +336,15 @@ def _remarks(body: Making) -> list[str]:
         remarks.append("s_min_uncond does nothing here.")
     if body.save_images is False or body.do_not_save_samples:
         remarks.append("Every image is kept in the gallery; delete it there.")
-    known = KNOWN_OPTIONS
     unknown = [
-        ascii(name[:SHOWN])[1:-1] for name in body.override_settings or {} if name not in known
+        ascii(name[:SHOWN])[1:-1] for name in body.override_settings or {} if name not in SETTLED
     ]
     if unknown:
         remarks.append(f"Options without effect here: {', '.join(unknown[:20])}.")
     return remarks
 
 
-KNOWN_OPTIONS = (
+SETTLED = (
     "sd_model_checkpoint",
     "sd_vae",
     "CLIP_stop_at_last_layers",

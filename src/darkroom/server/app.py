@@ -13,8 +13,10 @@ from starlette.responses import JSONResponse, Response
 from darkroom import __version__
 from darkroom.errors import DarkroomError
 from darkroom.server import (
+    a1111,
     answers,
     entrance,
+    openai,
     page,
     refusals,
     rest_about,
@@ -23,6 +25,7 @@ from darkroom.server import (
     rest_jobs,
     rest_models,
     rest_plan,
+    rest_styles,
     rest_uploads,
 )
 from darkroom.server.security import Guard
@@ -35,9 +38,12 @@ _ROUTERS: Sequence[APIRouter] = (
     rest_events.router,
     rest_jobs.router,
     rest_plan.router,
+    rest_styles.router,
     rest_uploads.router,
     rest_images.router,
     rest_models.router,
+    openai.router,
+    a1111.router,
 )
 _PROBLEMS: Mapping[int | str, dict[str, Any]] = {
     status: {"model": answers.Problem, "description": description}

@@ -258,6 +258,12 @@ def _wish(body: Mapping[str, object], said: Mapping[str, Any]) -> Wish:
             "output_format",
         )
     answer = _choice(given, "response_format", ("b64_json", "url"))
+    if answer == "url" and written != "png":
+        raise UnusableError(
+            "Addresses lead to the PNG files of the gallery.",
+            "Leave output_format out, or response_format.",
+            "response_format",
+        )
     stream = given.get("stream", False)
     if not isinstance(stream, bool):
         raise UnusableError("stream is true or false.", "Or leave it out.", "stream")
