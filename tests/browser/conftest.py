@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, StorageState, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, StorageState, expect, sync_playwright
 
 from tests import programs
 from tests.browser import harness
@@ -51,6 +51,7 @@ def _browser(_playwright: Playwright) -> Iterator[Browser]:
     path = programs.path("browser")
     if path is None:
         pytest.fail("the browser tests need chromium: apt-get install chromium")
+    expect.set_options(timeout=harness.PATIENCE)
     browser = _playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
     yield browser
     browser.close()

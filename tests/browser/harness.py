@@ -26,7 +26,7 @@ DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 _ENTRANCE = re.compile(r"https?://[^\s/]+/enter\?token=[^\s\"']+")
 Theme = Literal["dark", "light"]
-_PATIENCE = 20_000.0  # milliseconds that a page has for what a test waits for
+PATIENCE = 20_000.0  # milliseconds that a page has for what a test waits for
 _STARTS_WITHIN = 120.0  # seconds; a machine that is busy with other things is slow
 
 
@@ -124,7 +124,7 @@ class Windows:
             reduced_motion="reduce",
             storage_state=self._cookie,
         )
-        context.set_default_timeout(_PATIENCE)
+        context.set_default_timeout(PATIENCE)
         context.on("console", self._console)
         context.on("weberror", lambda error: self._seen.append(f"script: {error.error}"))
         context.on("requestfailed", self._failed)

@@ -29,7 +29,8 @@ export class Easel {
   #cursor = null;
   #canvas = null;
   #isDrawingDue = false;
-  #isFitted = false;
+  #isWhole = true;
+  #room = { width: 0, height: 0 };
   #lastDab = null;
   #drag = null;
 
@@ -53,15 +54,15 @@ export class Easel {
 
   #resized() {
     const { clientWidth, clientHeight } = this.#canvas;
+    if (clientWidth === 0) return; // a dialog has no size until it is open
     const ratio = window.devicePixelRatio;
     this.#canvas.width = Math.max(1, Math.round(clientWidth * ratio));
     this.#canvas.height = Math.max(1, Math.round(clientHeight * ratio));
-    // A dialog has no size until it is open; the first that it has is filled.
-    if (!this.#isFitted && clientWidth > 0) {
-      this.#isFitted = true;
-      this.fit();
-    }
-    this.redraw();
+    // What was whole stays whole; else the middle stays where it is.
+    const { width, height } = this.#room;
+    if (this.#isWhole) this.fit();
+    else this.#look(pan(this.#view, (clientWidth - width) / 2, (clientHeight - height) / 2));
+    this.#room = this.#screen;
   }
 
   redraw() {
@@ -95,12 +96,15 @@ export class Easel {
 
   #look(view) {
     this.#view = view;
+    this.#isWhole = false;
     this.scale.value = view.scale;
     this.redraw();
   }
 
   fit() {
-    if (this.#canvas) this.#look(fit(extended(this.picture, this.extend.value), this.#screen));
+    if (!this.#canvas) return;
+    this.#look(fit(extended(this.picture, this.extend.value), this.#screen));
+    this.#isWhole = true;
   }
 
   zoom(factor, at = null) {

@@ -86,6 +86,11 @@ export class Picture {
     if (!dirty) return;
     const paper = alone.getContext("2d");
     for (const dab of dabs) paintDab(paper, brush, dab);
+    // Dab upon dab, the colour drifts by roundings; what counts is how much of it is there.
+    paper.globalCompositeOperation = "source-atop";
+    paper.fillStyle = brush.colour;
+    paper.fillRect(dirty.x, dirty.y, dirty.width, dirty.height);
+    paper.globalCompositeOperation = "source-over";
     this.#stroke.touched = union(touched, dirty);
 
     const target = layer.getContext("2d");

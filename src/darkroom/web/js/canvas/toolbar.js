@@ -66,7 +66,7 @@ function Slider({ label, value, least = 0, most = 1, unit = "", percent = false 
     <span class="label">${label}</span>
     <input id=${id} type="range" min=${least} max=${most} step=${percent ? 0.05 : 1} value=${value.value}
       aria-valuetext=${shown} onInput=${(event) => { value.value = event.target.valueAsNumber; }} />
-    <output for=${id}>${shown}</output>
+    <span class="easel-value" aria-hidden="true">${shown}</span>
   </label>`;
 }
 
@@ -99,7 +99,7 @@ function Crop({ easel }) {
     <${Pixels} label="From top" value=${now.y} most=${height - 8} onChange=${(value) => change("y", value)} />
     <${Pixels} label="Width" value=${now.width} least=${8} most=${width} onChange=${(value) => change("width", value)} />
     <${Pixels} label="Height" value=${now.height} least=${8} most=${height} onChange=${(value) => change("height", value)} />
-    <button class="button small" disabled=${!crop} onClick=${() => easel.applyCrop()}>Crop</button>`;
+    <button class="button small" disabled=${!crop} onClick=${() => easel.applyCrop()}>Cut it out</button>`;
 }
 
 function Extension({ easel }) {
