@@ -8,6 +8,7 @@ import { Toasts } from "./parts/toast.js";
 import { html, render, useEffect, useRef, useState } from "./preact.js";
 import { href, route } from "./router.js";
 import { start, status } from "./state.js";
+import { counted } from "./words.js";
 
 function Rail() {
   const current = pageNamed(route.value.page).name;
@@ -29,7 +30,7 @@ function Foot() {
   const device = status.value?.devices[0];
   const away = !online.value;
   return html`<div class="rail-foot">
-    ${device && html`<span>${device.device.toUpperCase()}<br />${device.cores} cores</span>`}
+    ${device && html`<span>${device.device.toUpperCase()}<br />${counted(device.cores, "core")}</span>`}
     <span class=${away ? "network look" : "network"} title=${away ? "The server does not answer." : "Darkroom opens no connection to the network."}>
       <i class=${away ? "light look" : "light"}></i> ${away ? "server away" : "no network"}
     </span>

@@ -2,7 +2,7 @@
 import { api, online } from "./api.js";
 import { computed, effect, signal } from "./preact.js";
 import { modelNamed } from "./state.js";
-import { chosenStyles, modelName, request, wish } from "./wish.js";
+import { chosenStyles, modelName, request, takes, wish } from "./wish.js";
 
 /** `plan`: the last good answer; `error`: the refusal of the current wish; `asking`: neither yet. */
 export const planning = signal({ plan: null, error: null, asking: true });
@@ -12,11 +12,24 @@ export const meter = signal(null);
 /** Fields as the plan resolves them; empty until there is a plan. */
 export const resolved = computed(() => planning.value.plan?.resolved ?? {});
 
+/** What holds where neither the plan nor the model's own defaults tell it yet. */
+const HOUSE = {
+  img2img: { strength: 0.75, image_guidance: 1.5 }, inpaint: { strength: 1 }, depth2img: { strength: 0.9 },
+  upscale: { noise_level: 20 }, vary: { noise_level: 0 },
+};
+
 /** What a field holds where it is not said. @param {string} field */
 export function usual(field) {
-  if (wish.value[field] === undefined) return resolved.value[field] ?? undefined;
-  return modelNamed(modelName.value)?.defaults?.[field] ?? undefined;
+  const { task } = wish.value;
+  if (wish.value[field] === undefined && planning.value.plan?.task === task && resolved.value[field] !== null) return resolved.value[field];
+  return modelNamed(modelName.value)?.defaults?.[field] ?? HOUSE[task]?.[field] ?? undefined;
 }
+
+/** What the wish still lacks, in the shape of a refusal; the server need not be asked. */
+export const lacking = computed(() => {
+  if (!takes("image", wish.value.task) || wish.value.image) return null;
+  return { message: "An image comes first.", hint: "Drop one anywhere, choose a file, or take one of your own." };
+});
 
 /**
  * Ask anew a moment after `question` changed; an older answer never replaces a newer one.
@@ -29,7 +42,7 @@ function follow(question, wait, ask) {
   effect(() => {
     const now = question();
     const text = JSON.stringify(now) + online.value;
-    if (text === before || !online.value) return;
+    if (now === null || text === before || !online.value) return;
     before = text;
     clearTimeout(timer);
     timer = setTimeout(() => {
@@ -45,7 +58,7 @@ async function askPlan(body, stop) {
   planning.value = { ...planning.value, asking: true };
   try {
     const plan = await api.plan(body, stop);
-    if (!stop.aborted) planning.value = { plan, error: null, asking: false };
+    if (!stop.aborted) planning.value = { plan: { ...plan, task: body.request.task }, error: null, asking: false };
   } catch (error) {
     if (stop.aborted || error.status === 0) return;
     planning.value = { ...planning.value, error, asking: false };
@@ -59,7 +72,7 @@ async function askTokens(body, stop) {
 
 /** Follow the wish for as long as the page is open. */
 export function followWish() {
-  follow(() => ({ request: request.value, styles: chosenStyles.value }), 220, askPlan);
+  follow(() => (lacking.value ? null : { request: request.value, styles: chosenStyles.value }), 220, askPlan);
   follow(() => {
     const { prompt, negative, prompt_syntax } = wish.value;
     return { model: modelName.value, prompt, negative, ...(prompt_syntax ? { prompt_syntax } : {}) };

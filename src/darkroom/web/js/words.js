@@ -10,6 +10,9 @@ export function duration(seconds) {
   return `${(minutes / 60).toFixed(1)} h`;
 }
 
+/** What is left of a run, in the room of a word or two. @param {number|null|undefined} seconds */
+export const left = (seconds) => (seconds === null || seconds === undefined ? "" : `${duration(Math.max(1, seconds))} left`);
+
 /** Bytes in GB of 2^30, as memory is sold. @param {number} bytes */
 export function gigabytes(bytes) {
   const value = bytes / 2 ** 30;

@@ -13,7 +13,7 @@ import { Size } from "../parts/size.js";
 import { Source } from "../parts/source.js";
 import { Stage } from "../parts/stage.js";
 import { Styles } from "../parts/styles.js";
-import { followWish, planning } from "../plan.js";
+import { followWish, lacking, planning } from "../plan.js";
 import { html, useEffect } from "../preact.js";
 import { run } from "../running.js";
 import { TASKS, takes, wish } from "../wish.js";
@@ -27,7 +27,7 @@ export default function Create() {
     const onKeyDown = (event) => {
       if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || document.querySelector("dialog[open]")) return;
       event.preventDefault();
-      if (!planning.value.error) run();
+      if (!lacking.value && !planning.value.error) run();
     };
     addEventListener("keydown", onKeyDown);
     return () => removeEventListener("keydown", onKeyDown);

@@ -93,9 +93,9 @@ export function Counter({ label, value, min, max, onSay }) {
   return html`<div class="field">
     <label for=${id} class="label">${label}</label>
     <div class="box counter">
-      <button class="icon-button" type="button" aria-label="Fewer" disabled=${value <= min} onClick=${() => by(-1)}><${Icon} name="minus" /></button>
+      <button class="icon-button" type="button" aria-label=${`Fewer ${label.toLowerCase()}`} disabled=${value <= min} onClick=${() => by(-1)}><${Icon} name="minus" /></button>
       <${NumberInput} id=${id} value=${value} min=${min} max=${max} onSay=${(said) => onSay(said ?? min)} />
-      <button class="icon-button" type="button" aria-label="More" disabled=${value >= max} onClick=${() => by(1)}><${Icon} name="plus" /></button>
+      <button class="icon-button" type="button" aria-label=${`More ${label.toLowerCase()}`} disabled=${value >= max} onClick=${() => by(1)}><${Icon} name="plus" /></button>
     </div>
   </div>`;
 }

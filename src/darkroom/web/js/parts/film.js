@@ -16,6 +16,8 @@ export function Film({ steps, address, done, last, label, note }) {
   const places = Math.max(1, Math.min(steps, Math.floor(room / NARROWEST) || 1));
   // The steps shown, evenly spread, the last always among them.
   const shown = Array.from({ length: places }, (_, place) => Math.round(((place + 1) * steps) / places));
+  // The place that is being filled shows the newest step that belongs to it.
+  const pictured = (step) => (step > done && step - steps / places < done ? done : step);
   const nearest = shown.reduce((best, step) => (Math.abs(step - at) < Math.abs(best - at) ? step : best), shown[0]);
   const go = (step) => {
     const to = Math.max(1, Math.min(done, Math.round(step)));
@@ -37,7 +39,7 @@ export function Film({ steps, address, done, last, label, note }) {
     <div class="spread film-head"><span class="cut">${label}</span><span class="film-note">${note}</span></div>
     <div class="film-strip" ref=${strip} role="slider" tabindex="0" aria-label="Step of the film" aria-valuemin="1" aria-valuemax=${steps} aria-valuenow=${Math.max(1, at)}
       aria-valuetext=${`Step ${at} of ${steps}`} onPointerDown=${drag} onPointerMove=${drag} onKeyDown=${onKeyDown}>
-      ${shown.map((step) => html`<${Frame} key=${step} source=${step === steps && last ? last : step <= done ? address(step) : null} current=${step === nearest && step <= done} />`)}
+      ${shown.map((step) => html`<${Frame} key=${step} source=${step === steps && last ? last : address(pictured(step))} current=${step === nearest} />`)}
     </div>
   </div>`;
 }

@@ -1,7 +1,7 @@
 /** The plan and the one big button. */
 import { online } from "../api.js";
 import { html } from "../preact.js";
-import { planning } from "../plan.js";
+import { lacking, planning } from "../plan.js";
 import { run, sending } from "../running.js";
 import { counted, duration, gigabytes } from "../words.js";
 import { TASKS, chosenStyles, request, wish } from "../wish.js";
@@ -9,7 +9,7 @@ import { Icon } from "./icons.js";
 import { showSayings } from "./sayings.js";
 
 export function Foot() {
-  const { error } = planning.value;
+  const error = lacking.value ?? planning.value.error;
   const { verb } = TASKS.find(({ name }) => name === wish.value.task);
   return html`<div class="foot">
     ${error ? html`<${Refused} error=${error} />` : html`<${Plan} />`}

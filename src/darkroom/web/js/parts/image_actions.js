@@ -8,6 +8,6 @@ export function ImageActions({ image, without = [], class: extra = "" }) {
   const all = imageActions(image).filter(({ name }) => !without.includes(name));
   return html`<div class=${`image-actions ${extra}`} role="toolbar" aria-label="This image">
     ${all.filter(({ bar }) => bar).map(({ name, label, act }) => html`<button key=${name} class=${`tool tool-${name}`} onClick=${act}>${label}</button>`)}
-    <${Menu} label="More" class="tool" items=${all.filter(({ bar }) => !bar)} />
+    <${Menu} label="More actions" class="tool" items=${all.filter(({ bar }) => !bar)} />
   </div>`;
 }

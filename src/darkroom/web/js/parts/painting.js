@@ -19,8 +19,8 @@ export function Painting() {
   return html`<div class="fields painting">
     <div class="field whole"><span class="label">What the model sees</span><${Segmented} small label="What the model sees" value=${region} options=${REGIONS} onSay=${(said) => say({ region: said })} /></div>
     <div class="field whole"><span class="label">Under the mask at first</span><${Segmented} small label="Under the mask at first" value=${fill} options=${FILLS} onSay=${(said) => say({ fill: said })} /></div>
-    <${Slider} label="Grow the mask" min=${0} max=${256} high=${64} step=${1} ...${bound("mask_grow")} fallback=${0} />
-    <${Slider} label="Blur its edge" min=${0} max=${256} high=${64} step=${1} ...${bound("mask_blur")} fallback=${0} />
+    <${Slider} label="Grow mask" min=${0} max=${256} high=${64} step=${1} ...${bound("mask_grow")} fallback=${0} />
+    <${Slider} label="Blur edge" min=${0} max=${256} high=${64} step=${1} ...${bound("mask_blur")} fallback=${0} />
     ${region === "masked" && html`<div class="whole"><${Slider} label="Seen around it" min=${0} max=${4096} high=${256} step=${8} ...${bound("region_padding")} fallback=${32} /></div>`}
     ${extend && html`<${Extension} extend=${extend} />`}
     <div class="whole"><${Toggle} label="Paint outside the mask instead" value=${mask_invert} onSay=${(on) => say({ mask_invert: on || null })} /></div>

@@ -18,7 +18,6 @@ export function Prompt() {
       <${Meter} id=${`${id}-meter`} reading=${meter.value?.prompt} />
       <button class="quiet" aria-expanded=${open} onClick=${() => { negativeOpen.value = !open; }}>Negative${!open && wish.value.negative ? " ·" : ""}</button>
       <button class="quiet" aria-haspopup="dialog" onClick=${showHistory}>History</button>
-      <button class="quiet" aria-haspopup="dialog" onClick=${showWildcards} title="Words that are drawn anew for each image">Wildcards</button>
     </div>
     <${Remarks} field="prompt" reading=${meter.value?.prompt} />
     ${open && html`<${Negative} />`}
@@ -99,7 +98,8 @@ const EXAMPLES = [
   ["{2$$ and $$cat|dog|owl}", "two of them, joined by “and”"],
 ];
 
-const showWildcards = () => openDialog({ title: "Wildcards", body: Wildcards });
+/** What can be drawn, and how it is written. */
+export const showWildcards = () => openDialog({ title: "Wildcards", body: Wildcards });
 
 function Wildcards({ close }) {
   const put = (text) => {

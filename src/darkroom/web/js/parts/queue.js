@@ -4,7 +4,7 @@ import { cancelJob, clearWaiting, forgetJob, moveBy, moveJob, pauseQueue, retryJ
 import { html, signal } from "../preact.js";
 import { followed, show } from "../running.js";
 import { progress, running, status, stopped, waiting } from "../state.js";
-import { counted, duration, shortened } from "../words.js";
+import { counted, duration, left, shortened } from "../words.js";
 import { Icon } from "./icons.js";
 
 const SHOWN = 20;
@@ -48,7 +48,7 @@ function Running({ job }) {
   return html`<li class="job card">
     <${Thumb} job=${job} source=${now?.frames.findLast(Boolean)} />
     <button class="job-text" onClick=${look} title=${job.title}><span class="cut">${titled(job)}</span>
-      <span class="cut muted small">${now ? `step ${now.step} of ${now.steps} · ${duration(now.seconds_left)} left` : "begins"}</span></button>
+      <span class="cut muted small">${now ? `step ${now.step} of ${now.steps} · ${left(now.seconds_left)}` : "begins"}</span></button>
     <${Ring} share=${share} />
     <button class="icon-button job-end" aria-label=${`Cancel ${titled(job)}`} onClick=${() => cancelJob(job)}><${Icon} name="close" /></button>
   </li>`;

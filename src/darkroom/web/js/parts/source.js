@@ -111,7 +111,7 @@ function Choice({ close }) {
     close();
     useAsInput(image, wish.value.task).catch(toastError);
   };
-  return html`<div class="choice">${recent.value.map((image) => html`<button key=${image.id} class="thumb" onClick=${() => pick(image)}>
+  return html`<div class="choice">${recent.value.map((image) => html`<button key=${image.id} class="recent-thumb" onClick=${() => pick(image)}>
     <img src=${image.thumbnail} alt=${image.prompt || `Image ${image.id}`} width="128" height="128" loading="lazy" />
   </button>`)}</div>`;
 }

@@ -4,7 +4,7 @@ import { api } from "../api.js";
 import { html, useEffect, useRef } from "../preact.js";
 import { compared, followed, frame, run, view } from "../running.js";
 import { progress, running, status, waiting } from "../state.js";
-import { counted, duration, shortened } from "../words.js";
+import { counted, left, shortened } from "../words.js";
 import { modelName, say } from "../wish.js";
 import { CompareSlider } from "./compare_slider.js";
 import { Film } from "./film.js";
@@ -30,7 +30,7 @@ export function Stage() {
 }
 
 /** A box of the image's proportions, as large as the place allows; nothing moves when it arrives. */
-const Box = ({ width, height, label, children }) => html`<figure class="picture" aria-label=${label} style=${{ "--ratio": width / height }}>${children}</figure>`;
+const Box = ({ width, height, label, children }) => html`<figure class="picture" aria-label=${label} style=${{ "--ratio": width / height, "--most": `${Math.max(560, 2 * width)}px` }}>${children}</figure>`;
 
 function Finished({ image }) {
   const other = compared.value;
@@ -59,7 +59,7 @@ function Live({ job }) {
     <div class="under blank"></div>
     ${source && html`<img src=${source} alt="What it looks like so far" class="over" />`}
     <div class="tools shown">
-      <span class="tool-note">${job.images > 1 ? `Image ${now.index + 1} of ${job.images} · ` : ""}${duration(now.seconds_left)} left</span>
+      <span class="tool-note">${job.images > 1 ? `Image ${now.index + 1} of ${job.images} · ` : ""}${left(now.seconds_left)}</span>
       ${job.images > 1 && html`<button class="tool" onClick=${() => skipImage(job)}>Skip</button>`}
       <button class="tool" onClick=${() => cancelJob(job)}>Cancel</button>
     </div>
@@ -73,7 +73,7 @@ function sizeOf(request) {
   return { width: width ?? height ?? 1, height: height ?? width ?? 1 };
 }
 
-const Place = ({ icon, title: heading, text, hint, children }) => html`<div class="stage-note">
+const Place = ({ icon, title: heading, text, hint, busy, children }) => html`<div class=${busy ? "stage-note busy" : "stage-note"}>
   ${icon && html`<${Icon} name=${icon} />`}<h1>${heading}</h1>${text && html`<p>${text}</p>`}${hint && html`<p class="muted">${hint}</p>`}
   <div class="row wrap">${children}</div>
 </div>`;
@@ -81,7 +81,7 @@ const Place = ({ icon, title: heading, text, hint, children }) => html`<div clas
 function Loading({ job }) {
   const loading = status.value?.devices.some(({ state }) => state === "loading" || state === "starting");
   const name = title(job.requests[0]?.model ?? "mini");
-  return html`<${Place} title=${loading ? `Loading ${name}` : "About to begin"} text=${shortened(job.title, 120)}>
+  return html`<${Place} busy title=${loading ? `Loading ${name}` : "About to begin"} text=${shortened(job.title, 120)}>
     <span class="bar accent endless" role="progressbar" aria-label=${`Loading ${name}`}><i></i></span>
     <button class="button small" onClick=${() => cancelJob(job)}>Cancel</button>
   <//>`;
@@ -125,14 +125,14 @@ function Empty() {
 /** The film of what is on the stage; its room stays where there is none. */
 function Strip({ now }) {
   if (now.kind === "live") {
-    const { step, steps, frames, seconds_left: left } = progress.value.get(now.job.id);
+    const { step, steps, frames, seconds_left: remaining } = progress.value.get(now.job.id);
     const at = frame.value ?? step;
-    return html`<${Film} steps=${steps} done=${step} last=${null} address=${(n) => frames[n - 1] ?? null} label=${`Step ${at} of ${steps}`} note=${left === null ? "" : `${duration(left)} left`} />`;
+    return html`<${Film} steps=${steps} done=${step} last=${null} address=${(number) => frames[number - 1] ?? null} label=${`Step ${at} of ${steps}`} note=${left(remaining)} />`;
   }
   if (now.kind !== "image" || !now.image.steps) return null;
   const { image } = now;
   const label = `Step ${frame.value ?? image.steps} of ${image.steps}, seed ${image.seed}`;
-  return html`<${Film} steps=${image.steps} done=${image.steps} last=${image.thumbnail} address=${(n) => api.filmUrl(image.id, n)} label=${label} note="drag to see each step" />`;
+  return html`<${Film} steps=${image.steps} done=${image.steps} last=${image.thumbnail} address=${(step) => api.filmUrl(image.id, step)} label=${label} note="drag to see each step" />`;
 }
 
 /** Says, for those who do not see it, how far it is: at each quarter, and how it ended. */

@@ -5,6 +5,7 @@ import { allStyles, reload, styles } from "../state.js";
 import { beside, chosenStyles, toggleStyle, wish } from "../wish.js";
 import { ask, openDialog } from "./dialog.js";
 import { Icon } from "./icons.js";
+import { showWildcards } from "./prompt.js";
 import { toast, toastError } from "./toast.js";
 
 const OFFERED = 3;
@@ -19,6 +20,7 @@ export function Styles() {
     ${chosen.map((name) => html`<button class="chip" key=${name} aria-pressed="true" onClick=${() => toggle(name)}>${name}<${Icon} name="close" /></button>`)}
     ${offered.map((name) => html`<button class="chip" key=${name} aria-pressed="false" onClick=${() => toggle(name)}>${name}</button>`)}
     <button class="chip" aria-haspopup="dialog" onClick=${showLibrary}>+ ${names.length || ""} styles</button>
+    <button class="chip mono" aria-haspopup="dialog" aria-label="Wildcards" title="Words that are drawn anew for each image" onClick=${showWildcards}>{a|b}</button>
   </div>`;
 }
 
