@@ -111,6 +111,12 @@ class Wished(Said):
     styles: list[Name] = Field(default_factory=list, max_length=50)
 
 
+class Forecast(Wished):
+    """A wish, its styles, and the comparison that is to be made of it."""
+
+    grid: Grid | None = None
+
+
 class Words(Said):
     """Prompts whose tokens are to be counted."""
 
@@ -355,13 +361,24 @@ class Unknown(BaseModel):
     nearest: str | None
 
 
+class Piece(BaseModel):
+    """One token: its number in the vocabulary, how it is spelt, and whether a word ends there."""
+
+    id: int
+    text: str
+    ends_word: bool
+    weight: float
+
+
 class Meter(BaseModel):
     """A prompt as the model reads it: so many tokens, in chunks of `limit`.
 
-    `beyond`: the words after the first chunk, which count for less; `cut`: those never seen.
+    `pieces`: the tokens, the first few hundred.  `beyond`: the words after the first chunk, which
+    count for less; `cut`: those never seen.
     """
 
     tokens: int
+    pieces: list[Piece]
     limit: int
     chunks: int
     beyond: list[str]

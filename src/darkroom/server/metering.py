@@ -1,7 +1,8 @@
 """The token meter of the page: what of a prompt a model reads, and what it does not."""
 
 from collections.abc import Sequence
-from itertools import groupby
+from dataclasses import asdict
+from itertools import chain, groupby, islice
 from typing import Any
 
 from darkroom.contracts import ModelSpec, PromptSyntax
@@ -11,6 +12,7 @@ from darkroom.text.parsed import fragments_of
 from darkroom.text.tokenizer import tokenizer_of, unknown_words
 
 _NAMED = 50  # unknown words
+_SHOWN = 300  # tokens
 
 
 def metered(
@@ -25,6 +27,7 @@ def metered(
     ]
     return {
         "tokens": sum(map(len, longest)),
+        "pieces": [asdict(piece) for piece in islice(chain.from_iterable(longest), _SHOWN)],
         "limit": read.room,
         "chunks": len(longest),
         "beyond": [word for chunk in longest[1:] for word in _words(chunk)],

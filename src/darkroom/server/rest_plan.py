@@ -1,19 +1,20 @@
 """What would be done, before anything is: the plan, the token meter, the same wish elsewhere."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast, get_args
 
 from fastapi import APIRouter
 
-from darkroom.contracts import PromptSyntax, Resolved
+from darkroom.contracts import Machine, Plan, PromptSyntax, Request, Resolved
 from darkroom.errors import RequestError
-from darkroom.planning import checks
+from darkroom.planning import checks, comparing
 from darkroom.planning import plan as planning
 from darkroom.planning.resolve import PROMPT_SYNTAX
 from darkroom.server import answers, jobs, sayings
 from darkroom.server.metering import metered
 from darkroom.server.refusals import Refusal
-from darkroom.server.services import Here
+from darkroom.server.services import Here, Services
 from darkroom.tasks import wording
 
 router = APIRouter(prefix="/api", tags=["before"])
@@ -36,13 +37,45 @@ _SETTLED = (
 
 
 @router.post("/plan", response_model=answers.Plan)
-def plan(body: answers.Wished, here: Here) -> dict[str, Any]:
-    """Device, time and memory of a wish, and what it means where it says nothing."""
-    first, *others = _spelt_out(body, here)
-    spec, resolved = jobs.settled(here, first)
-    count = resolved.count + sum(other.count for other in others)
+def plan(body: answers.Forecast, here: Here) -> dict[str, Any]:
+    """Device, time and memory of a wish, and what it means where it says nothing.
+
+    Of a comparison: the time of all its images, and the memory of the largest.
+    """
+    parts = [_planned(here, first, count) for first, count in _alike(_spelt_out(body, here))]
+    first = parts[0]
+    made, machine = first.plan, first.machine
+    return {
+        "device": made.device,
+        "device_name": made.device_name,
+        "engine": made.engine,
+        "precision": made.precision,
+        "seconds": sum(part.plan.seconds for part in parts),
+        "peak_bytes": max(part.plan.peak_bytes for part in parts),
+        "weight_bytes": max(part.plan.weight_bytes for part in parts),
+        "memory_total": machine.memory_total,
+        "memory_free": machine.memory_free,
+        "batch": made.batch,
+        "steps": made.steps,
+        "images": sum(part.resolved.count for part in parts),
+        "notes": list(dict.fromkeys(note for part in parts for note in part.plan.notes)),
+        "resolved": _settled(first.resolved),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """Images that are made alike, and what they take."""
+
+    resolved: Resolved
+    plan: Plan
+    machine: Machine
+
+
+def _planned(here: Services, request: Request, count: int) -> _Part:
+    spec, resolved = jobs.settled(here, request)
     resolved = replace(resolved, count=count, batch=max(1, min(count, resolved.batch)))
-    machine = jobs.machine_for(here, first.device)
+    machine = jobs.machine_for(here, request.device)
     if machine is None:
         raise Refusal(
             409,
@@ -51,22 +84,17 @@ def plan(body: answers.Wished, here: Here) -> dict[str, Any]:
             retry_after=2,
         )
     made = planning.plan(resolved, spec, machine, prompts=jobs.prompts_of(spec, resolved))
-    return {
-        "device": made.device,
-        "device_name": made.device_name,
-        "engine": made.engine,
-        "precision": made.precision,
-        "seconds": made.seconds,
-        "peak_bytes": made.peak_bytes,
-        "weight_bytes": made.weight_bytes,
-        "memory_total": machine.memory_total,
-        "memory_free": machine.memory_free,
-        "batch": made.batch,
-        "steps": made.steps,
-        "images": resolved.count,
-        "notes": list(made.notes),
-        "resolved": _settled(resolved),
-    }
+    return _Part(resolved=resolved, plan=made, machine=machine)
+
+
+def _alike(requests: Sequence[Request]) -> list[tuple[Request, int]]:
+    """One request of each kind that takes its own time, and how many images are of that kind."""
+    kinds: dict[Request, tuple[Request, int]] = {}
+    for request in requests:
+        kind = replace(request, prompt="", negative="", seed=0, variation_seed=0, count=1)
+        first, images = kinds.get(kind, (request, 0))
+        kinds[kind] = first, images + request.count
+    return list(kinds.values())
 
 
 @router.post("/tokens", response_model=answers.Meters)
@@ -89,9 +117,10 @@ def say(body: answers.Wished, here: Here) -> dict[str, str]:
     return sayings.of_request(request, body.request)
 
 
-def _spelt_out(body: answers.Wished, here: Here) -> Any:
+def _spelt_out(body: answers.Forecast, here: Here) -> tuple[Request, ...]:
     request = jobs.wished(here, body.request)
-    found = jobs.spelt_out(jobs.Wanted(requests=[request], styles=body.styles))
+    table = () if body.grid is None else comparing.axes(body.grid.model_dump()["axes"])
+    found = jobs.spelt_out(jobs.Wanted(requests=[request], styles=body.styles, table=table))
     if not found:
         raise RequestError("There is no wish.", "Say what to make.")
     return found
