@@ -69,8 +69,8 @@ class Hosts:
 
     def allows(self, host: str) -> bool:
         """Whether this is us."""
-        parts = urlsplit(f"//{host}")
         try:
+            parts = urlsplit(f"//{host}")
             name, port = parts.hostname, parts.port
         except ValueError:
             return False
