@@ -53,7 +53,9 @@ def test_names_with_and_without_suffix() -> None:
     assert catalog.find("sd-v1-4") == twin  # The safer container of two.
     assert catalog.find("sd-v1-4.ckpt") == ckpt
     assert catalog.find("dream") == nested
-    named = {model.name: model for model in catalog.installed() if model.name != catalog.MINI}
+    named = {
+        model.name: model for model in catalog.installed() if model.name not in catalog.PACKAGED
+    }
     assert named.keys() == {"sd-v1-4", "sd-v1-4.ckpt", "dream"}
     assert named["sd-v1-4.ckpt"].path == ckpt
     assert named["dream"].stored_bytes == len("dream.safetensors")
@@ -78,18 +80,20 @@ def test_strange_names_are_unknown(name: str) -> None:
         catalog.find(name)
 
 
-def test_mini_is_a_name_and_not_a_file_nearby(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", catalog.PACKAGED)
+def test_a_packaged_model_is_a_name_and_not_a_file_nearby(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "mini").write_bytes(b"x")
-    packaged = tmp_path / "packaged.safetensors"
-    monkeypatch.setattr(catalog, "_mini", lambda: packaged)
+    (tmp_path / name).write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(catalog, "_place", lambda name: tmp_path / f"{name}.packaged")
     with pytest.raises(ModelError, match="missing from this installation"):
-        catalog.find("mini")
+        catalog.find(name)
     assert catalog.installed() == []
+    packaged = tmp_path / f"{name}.packaged"
     packaged.write_bytes(b"weights")
-    assert catalog.find("mini") == packaged
-    assert [model.name for model in catalog.installed()] == ["mini"]
+    assert catalog.find(name) == packaged
+    assert [model.name for model in catalog.installed()] == [name]
 
 
 def test_asking_creates_nothing(tmp_path: Path) -> None:

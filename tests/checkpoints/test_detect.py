@@ -356,7 +356,8 @@ def test_metadata_tell_what_no_shape_does() -> None:
                 "darkroom.tokenizer.merges": "a b\nab c</w>",
                 "darkroom.words": "cat dog",
                 "darkroom.preview": json.dumps([[0, 0.5, 1]] * 5),
-                "darkroom.defaults": '{"steps": 24, "guidance": 3, "sampler": "ddim"}',
+                "darkroom.defaults": '{"steps": 24, "guidance": 3, "sampler": "ddim", '
+                '"noise_level": 7}',
             }
         ),
         Path("mini.safetensors"),
@@ -368,7 +369,7 @@ def test_metadata_tell_what_no_shape_does() -> None:
     assert spec.merges == ("a b", "ab c</w>")
     assert spec.words == ("cat", "dog")
     assert spec.preview == ((0.0, 0.5, 1.0),) * 5
-    assert spec.defaults == ModelDefaults(steps=24, guidance=3, sampler="ddim")
+    assert spec.defaults == ModelDefaults(steps=24, guidance=3, sampler="ddim", noise_level=7)
 
 
 @pytest.mark.parametrize(

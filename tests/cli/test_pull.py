@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from darkroom.checkpoints import sources
+from darkroom.planning import suitability
 from tests.checkpoints.misbehaving import Host, drip, file, say, sha256
 from tests.cli.conftest import assert_refused, command, environment, in_process
 from tests.tiny import TinyCheckpoint
@@ -31,6 +32,10 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     with Host() as made:
         monkeypatch.setenv("DARKROOM_MODELS_HOST", made.url)
         yield made
+
+
+def test_models_that_hints_name_can_be_pulled() -> None:
+    assert set(suitability.PUBLISHED.values()) <= sources.CATALOGUE.keys()
 
 
 def test_a_model_is_pulled_and_then_has_a_name(

@@ -28,6 +28,14 @@ def test_the_nearest_word_wins(config: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert isinstance(guidance, float)
 
 
+def test_each_task_has_a_model_that_can_do_it(config: Path) -> None:
+    assert settings.read_model("txt2img") == "mini"
+    assert settings.read_model("upscale") == "mini-x4"
+    assert settings.read_model("upscale", "mini") == "mini"
+    config.write_text("model = 'dream'\n")
+    assert settings.read_model("upscale") == "dream", "it was said"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "value"),
     [

@@ -14,10 +14,26 @@ from darkroom.cli import wishes
 from darkroom.cli.flags import Flags
 from darkroom.contracts import Request
 from darkroom.errors import DarkroomError, RequestError
+from darkroom.server.wishing import completed
 
 
 def test_nothing_said_is_nothing_asked() -> None:
     assert wishes.requests(Flags(), prompt="a cat") == (Request(prompt="a cat"),)
+
+
+def test_what_enlarges_is_another_model(tmp_path: Path) -> None:
+    small = tmp_path / "small.png"
+    Image.new("RGB", (8, 8)).save(small)
+
+    def named(**flags: Any) -> str:
+        wanted = wishes.requests(Flags(**flags), prompt=None, task="upscale", image=small)
+        return wanted[0].model
+
+    assert named() == "mini-x4"
+    assert named(model="dream") == "dream"
+    completed_here = completed({"task": "upscale", "image": small.read_bytes()})
+    assert completed_here.model == "mini-x4"
+    assert completed({"prompt": "x"}).model == "mini"
 
 
 def test_auto_is_the_same_as_not_said() -> None:

@@ -86,6 +86,15 @@ def test_the_model_says_what_the_user_does_not() -> None:
     assert (got.guidance, got.width, got.height) == (2.0, 512, 320)
 
 
+def test_the_model_says_how_much_noise() -> None:
+    wish = {**PHOTO, "task": "upscale"}
+    usual = replace(V1, task="upscale", noise_levels=351)
+    spec = replace(usual, defaults=ModelDefaults(noise_level=0))
+    assert made(usual, (64, 64), **wish).noise_level == 20
+    assert made(spec, (64, 64), **wish).noise_level == 0
+    assert made(spec, (64, 64), **wish, noise_level=50).noise_level == 50
+
+
 @pytest.mark.parametrize(
     ("default", "ztsnr", "sampler", "schedule", "expected"),
     [
@@ -271,7 +280,10 @@ def test_the_real_count_of_steps(asked: int, run: int) -> None:
             "takes no noise level. Leave it out, or use upscale or vary.",
         ),
         ({**PHOTO, "task": "depth2img"}, "sd-v1-4 is made for images from prompts"),
-        ({**PHOTO, "task": "upscale"}, "or choose a model for enlarging images."),
+        (
+            {**PHOTO, "task": "upscale"},
+            "or choose a model for enlarging images (darkroom models pull sd-x4-upscaler).",
+        ),
         ({**PHOTO, "image_guidance": 1.5}, "follow instructions, and sd-v1-4 is none"),
         ({"ema": True}, "sd-v1-4 holds no EMA copies"),
     ],

@@ -257,7 +257,8 @@ class Reader:
     def defaults(self) -> ModelDefaults:
         """`darkroom.defaults`: a JSON object with any of the fields of ModelDefaults."""
         said = self._json("darkroom.defaults", {})
-        kinds = {"steps": int, "width": int, "height": int, "sampler": str, "schedule": str}
+        kinds: dict[str, type] = dict.fromkeys(("steps", "width", "height", "noise_level"), int)
+        kinds |= {"sampler": str, "schedule": str}
         if not isinstance(said, dict) or not said.keys() <= {*kinds, "guidance"}:
             raise self._metadata_error("darkroom.defaults")
         if not _is_real(said.get("guidance", 0.0)):

@@ -212,25 +212,26 @@ def _nearest(folder: Path) -> Path:
 
 
 def _models() -> Iterator[Finding]:
+    from darkroom.checkpoints import catalog
     from darkroom.cli import model_lines
 
     shelf = model_lines.shelf()
     usable = [model for model, found in shelf.models if found.spec]
     unusable = [found for _, found in shelf.models if found.refusal]
-    mini = any(model.origin == "darkroom" for model in usable)
+    own = [model.name for model in usable if model.origin == "darkroom"]
     yield Finding(part="models", said=f"{len(usable)} can be used")
-    if not mini:
+    if catalog.MINI not in own:
         yield Finding(
             part="models",
             good=False,
             said="Mini, the model that comes with Darkroom, is missing or broken",
             hint="Install Darkroom again: pip install --force-reinstall darkroom",
         )
-    if len(usable) == int(mini):
+    if len(usable) == len(own):
         yield Finding(
             part="models",
             good=None,
-            said="only the small demonstration is there",
+            said="only the small demonstrations are there",
             hint="Real images need a Stable Diffusion checkpoint; those of other programs: "
             "darkroom models import",
         )

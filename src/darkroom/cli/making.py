@@ -8,6 +8,7 @@ from darkroom.cli.progress import Progress
 from darkroom.contracts import (
     DepthMapped,
     ImageDone,
+    ModelSpec,
     Noted,
     Plan,
     Request,
@@ -16,6 +17,7 @@ from darkroom.contracts import (
     Stepped,
 )
 from darkroom.errors import OutputError
+from darkroom.planning.suitability import PUBLISHED
 from darkroom.tasks import judging
 
 if TYPE_CHECKING:
@@ -58,10 +60,7 @@ def make(
     """
     engine = engine_for(requests)
     if engine.spec.demonstration:
-        progress.say(
-            f"{engine.spec.name} is a small demonstration. For real images give a "
-            "Stable Diffusion checkpoint to --model, such as --model sd-v1-4.ckpt."
-        )
+        progress.say(_demonstration(engine.spec))
     images = sum(request.count for request in requests)
     resolved = None
     for event in engine.run_all(requests, previews=preview is not None):
@@ -78,6 +77,19 @@ def make(
             _tell(event, images, progress)
             if preview is not None and resolved is not None:
                 preview = _shown(preview, event, resolved, progress)
+
+
+def _demonstration(spec: ModelSpec) -> str:
+    """What a small model is, and the way to a real one."""
+    if spec.task == "upscale":
+        return (
+            f"{spec.name} is a small demonstration. For photographs there is a real upscaler: "
+            f"darkroom models pull {PUBLISHED['upscale']}, then --model {PUBLISHED['upscale']}."
+        )
+    return (
+        f"{spec.name} is a small demonstration. For real images give a "
+        "Stable Diffusion checkpoint to --model, such as --model sd-v1-4.ckpt."
+    )
 
 
 def size_of(resolved: Resolved) -> str:

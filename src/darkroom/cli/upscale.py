@@ -23,7 +23,7 @@ def upscale(
         int | None,
         typer.Option(
             help="How much of the image is made up anew, 0 to 350: more gives sharper details, "
-            "and others. Default: 20.",
+            "and others. Default: the model's own, else 20.",
             rich_help_panel=IMAGE,
             metavar="N",
             show_default=False,
@@ -34,7 +34,10 @@ def upscale(
 ) -> None:
     """Make an image four times as wide and high, with a model made for it.
 
-    Example: darkroom upscale small.png "a hamster, sharp photograph" --model x4.safetensors
+    Where none is named it is mini-x4, a small demonstration. A real one, for photographs:
+    darkroom models pull sd-x4-upscaler
+
+    Example: darkroom upscale small.png "a hamster, sharp photograph" --model sd-x4-upscaler
     """
     from darkroom.cli import saving, wishes
 

@@ -45,6 +45,8 @@ def requests(
     """
     alike = _like(flags, task, tell)
     said = {name: _said(name, getattr(flags, name), alike.get(name)) for name in _FIELDS}
+    named = alike.get("model") if flags.model is None else flags.model
+    said["model"] = settings.read_model(task, named)
     said |= {name: alike.get(name) for name in _OWN}
     said |= {name: value for name, value in own.items() if value is not None}
     first = Request(

@@ -57,6 +57,15 @@ _MADE_FOR: Mapping[ModelTask, str] = {
     "vary": "variations of images",
     "pix2pix": "following instructions on an image",
 }
+# One of each kind that `darkroom models pull` knows by name.
+PUBLISHED: Mapping[ModelTask, str] = {
+    "txt2img": "sd-2.1-base",
+    "inpaint": "sd-2.0-inpainting",
+    "depth2img": "sd-2.0-depth",
+    "upscale": "sd-x4-upscaler",
+    "vary": "sd-2.1-unclip-l",
+    "pix2pix": "instruct-pix2pix",
+}
 
 
 def taken_by(name: str, task: Task) -> bool:
@@ -85,8 +94,7 @@ def check(request: Request, spec: ModelSpec) -> None:
     if task not in _ABLE[spec.task]:
         raise RequestError(
             f"{spec.name} is made for {_MADE_FOR[spec.task]}: it cannot do {task}.",
-            f"Use it with {_listed(_ABLE[spec.task])}, or choose a model for "
-            f"{_listed([_MADE_FOR[made] for made, able in _ABLE.items() if task in able])}.",
+            f"Use it with {_listed(_ABLE[spec.task])}, or choose {_model_for(task)}",
         )
     if task == "depth2img" and spec.depth is None and request.depth is None:
         raise RequestError(
@@ -98,6 +106,15 @@ def check(request: Request, spec: ModelSpec) -> None:
             f"Image guidance is for models that follow instructions, and {spec.name} is none.",
             "Leave it out; strength says how far the image may change.",
         )
+
+
+def _model_for(task: Task) -> str:
+    """What kind of model does a task, and how to get one."""
+    kinds = [made for made, able in _ABLE.items() if task in able]
+    described = f"a model for {_listed([_MADE_FOR[made] for made in kinds])}"
+    # The most particular one: what a model is made for is what it is best at.
+    named = next((made for made in kinds if made == task), kinds[0])
+    return f"{described} (darkroom models pull {PUBLISHED[named]})."
 
 
 def _listed(words: tuple[str, ...] | list[str]) -> str:

@@ -26,6 +26,8 @@ def completed(said: Mapping[str, Any]) -> Request:
     for name in _SETTINGS:
         if name not in values:
             values[name] = settings.read(name)
+    if said.get("model") is None:
+        values["model"] = settings.read_model(str(values.get("task")))
     return Request(
         **{
             name: value

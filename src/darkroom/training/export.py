@@ -68,7 +68,13 @@ def export_upscaler(
         "darkroom.words": " ".join(words),
         "darkroom.preview": json.dumps(fit_preview(latents, pixels)),
         "darkroom.defaults": json.dumps(
-            {"steps": 4, "guidance": 1.0, "sampler": "dpmpp_2m", "schedule": "trailing"}
+            {
+                "steps": 4,
+                "guidance": 1.0,
+                "sampler": "dpmpp_2m",
+                "schedule": "trailing",
+                "noise_level": 0,
+            }
         ),
     }
     save_published(path, networks, metadata=metadata, dtype=torch.float16)
