@@ -33,7 +33,7 @@ class Backend(Protocol):
     def devices(self) -> tuple[str, ...]:
         """All devices, the preferred first."""
 
-    def measure(self, device: str) -> Machine:
+    def measure(self, device: str, /) -> Machine:
         """One of them, as it is now."""
 
     def open(self, model: str, prediction: Prediction | None) -> Maker:
@@ -45,7 +45,7 @@ class Backend(Protocol):
     def freed(self) -> None:
         """An engine was given up: hand its memory back to the system."""
 
-    def broken(self, error: BaseException) -> bool:
+    def broken(self, error: BaseException, /) -> bool:
         """Whether after this error the process can compute no more."""
 
 
