@@ -135,3 +135,10 @@ def _open(
 @pytest.fixture
 def house(opened: Callable[..., House], tmp_path: Path) -> House:
     return opened(tmp_path / "data")
+
+
+@pytest.fixture(scope="module")
+def shared(decoder: Decoder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One server for the tests of a file that change nothing."""
+    with contextlib.ExitStack() as closing:
+        yield _open(closing, decoder, tmp_path_factory.mktemp("data"))
