@@ -86,6 +86,42 @@ def mini(
     typer.echo(str(out / "index.html"))
 
 
+@app.command()
+def upscaler(
+    *,
+    model: Annotated[
+        str, typer.Option(help="An upscaler: its name, or a file.", metavar="NAME|FILE")
+    ] = "mini-x4",
+    count: Annotated[int, typer.Option(help="Scenes.", min=3, metavar="N")] = 240,
+    font: Annotated[
+        Path | None,
+        typer.Option(help="NotoColorEmoji.ttf. Default: the system's.", show_default=False),
+    ] = None,
+    json: Json = False,
+    debug: Debug = False,  # noqa: ARG001 (its callback does the work)
+) -> None:
+    """Enlarge scenes that no training shows, and compare with the truth, bicubic and Lanczos.
+
+    PSNR in dB, and how much of the truth's edges is there: 1 is all.
+
+    Example: darkroom evaluate upscaler --count 60
+    """
+    from json import dumps
+
+    from darkroom.evaluation import enlarging
+
+    report = enlarging.evaluate(
+        model, enlarging.scenes(count, font), tell=lambda line: typer.echo(line, err=True)
+    )
+    if json:
+        typer.echo(dumps(report.values()))
+        return
+    for how, figures in report.figures.items():
+        typer.echo(f"{f'shrunk by {how}, {report.scenes} scenes':36}{'PSNR':>10}{'edges':>8}")
+        for what, said in figures.items():
+            typer.echo(f"  {what:34}{said.psnr:>7.2f} dB{said.edges:>8.2f}")
+
+
 def _lines(suites: "Mapping[str, SuiteReport]") -> "Iterator[str]":
     """A small table for each suite: the model beside the judge's own ceilings."""
     for name, suite in suites.items():
