@@ -157,7 +157,9 @@ class Windows:
             self._seen.append(f"request: {request.method} {request.url} {request.failure}")
 
     def _answered(self, response: Response) -> None:
-        if response.status >= 400:
+        # Whether a wish can be meant is a question that the page asks; no is an answer.
+        is_answer = response.url.endswith("/api/plan") and response.status in (409, 422)
+        if response.status >= 400 and not is_answer:
             method, url = response.request.method, response.url
             self._seen.append(f"answer: {method} {url} {response.status}")
 

@@ -43,7 +43,7 @@ def test_hardness_opacity_and_the_picker(page: Page) -> None:
     ground = plain()
     ImageDraw.Draw(ground).rectangle((0, 0, 20, 20), fill=(10, 200, 30))
     paper = canvas(page, ground)
-    paper.tool("Pick a colour")
+    paper.tool("Pick colour")
     page.mouse.click(*paper.place(10, 10))
     paper.set("Size", 30)
     paper.set("Opacity", 0.5)

@@ -15,7 +15,7 @@ export const askForGround = ({ width, height }) =>
 
 function Ground({ width, height, close }) {
   const [ground, setGround] = useState({ width, height, colour: "#ffffff" });
-  const change = (name, value) => setGround({ ...ground, [name]: value });
+  const change = (name, value) => setGround((before) => ({ ...before, [name]: value }));
   const submit = (event) => {
     event.preventDefault();
     close(ground);

@@ -10,7 +10,7 @@ const TOOLS = [
   ["brush", "Brush", "B"],
   ["eraser", "Eraser", "E"],
   ["fill", "Fill", "G"],
-  ["picker", "Pick a colour", "I"],
+  ["picker", "Pick colour", "I"],
   ["move", "Move", "H"],
   ["crop", "Crop", "C"],
   ["extend", "Extend", "X"],
