@@ -143,7 +143,7 @@ export const api = {
   modelsKnown: () => call("GET", "/models/known"),
   importModel: (id) => call("POST", "/models/import", { body: { id } }),
   pull: (name) => call("POST", "/models/pull", { body: { name } }),
-  convert: (name, to) => call("POST", `/models/${at(name)}/convert`, { body: { to } }),
+  convert: (name, to, precision = null) => call("POST", `/models/${at(name)}/convert`, { body: { to, ...(precision ? { precision } : {}) } }),
   removeModel: (name) => call("DELETE", `/models/${at(name)}`),
 
   styles: () => call("GET", "/styles"),
