@@ -46,6 +46,15 @@ def test_other_sizes_and_empty_places() -> None:
     assert places(sheet, BLUE)[1] == top - 16
 
 
+def test_small_images_are_enlarged_for_their_labels() -> None:
+    heads = Heads(names=("Negative prompt",), values=(("", "white"),))
+    sheet = labelled([plain(RED, 64, 64), plain(BLUE, 48, 64)], heads)
+    left, top, right, low = places(sheet, RED)
+    assert (right - left, low - top) == (128, 128)
+    left, top, right, low = places(sheet, BLUE)
+    assert (right - left, low - top) == (96, 128)
+
+
 def test_long_labels_stay_over_their_column() -> None:
     long = "a hamster with a paintbrush " * 30
     heads = Heads(names=("Prompt", "Prompt"), values=((long, "x" * 400), (long,)))

@@ -31,6 +31,8 @@ def test_columns_are_fastest_then_rows_then_tables() -> None:
 def test_labels_are_the_values_unless_said() -> None:
     (axis,) = axes([{"field": "guidance", "values": [0, 7.5], "label": "pull"}])
     assert (axis.label, axis.labels, axis.values) == ("pull", ("0", "7.5"), (0.0, 7.5))
+    (axis,) = axes([{"field": "negative", "values": ["", "white"]}])
+    assert axis.labels == ("none", "white")
     (axis,) = axes([{"field": "prompt", "values": ["a fox", ""], "labels": ["fox", "nothing"]}])
     assert (axis.label, axis.labels) == ("Prompt", ("fox", "nothing"))
 

@@ -1,5 +1,6 @@
 """A labelled table of images: what a comparison shows at a glance, as one picture."""
 
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from darkroom.images import io
 
 _GROUND, _PLACE, _TEXT, _MUTED = (20, 18, 17), (38, 34, 31), (243, 237, 230), (167, 157, 147)
 _GAP, _LINES = 8, 5
-_NARROWEST = 96  # pixels of a cell, so that a label can be read above it
+_NARROWEST = 128  # pixels of a cell, so that a label can be read above it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,16 +30,18 @@ class Heads:
 def labelled(cells: Sequence[Raster | None], heads: Heads, title: str = "") -> Raster:
     """The table of these images: columns fastest, then rows, then tables below each other.
 
-    Images may differ in size: each stands in the middle of its place.  None leaves a place empty.
+    Images may differ in size: each stands in the middle of its place; where all are small, they
+    are enlarged by a whole number, so that the labels have room.  None leaves a place empty.
     The font is the one within Pillow.  ValueError where cells and heads do not fit each other.
     """
     lengths = [len(values) for values in heads.values] + [1] * (3 - len(heads.values))
     columns, rows, blocks = lengths
     if columns * rows * blocks != len(cells) or len(heads.names) != len(heads.values):
         raise ValueError(f"expected {columns} x {rows} x {blocks} cells, got {len(cells)}")
-    shown = [cell for cell in cells if cell is not None]
-    width = max([_NARROWEST, *(cell.width for cell in shown)])
-    height = max([_NARROWEST, *(cell.height for cell in shown)])
+    sizes = [(cell.width, cell.height) for cell in cells if cell is not None]
+    factor = math.ceil(_NARROWEST / max([1, *map(max, sizes)])) if sizes else 1
+    width = max([_NARROWEST, *(factor * one for one, _ in sizes)])
+    height = max([_NARROWEST, *(factor * one for _, one in sizes)])
     ink = _Ink(min(36, max(12, width // 22)))
     tops = [ink.wrapped(_head(heads, 0, place), width) for place in range(columns)]
     aside = min(width, 24 * ink.size) if len(heads.values) > 1 else 0
@@ -66,7 +69,8 @@ def labelled(cells: Sequence[Raster | None], heads: Heads, title: str = "") -> R
                 ink.write(pen, (_GAP, y), sides[row], _MUTED)
             for column in range(columns):
                 x = left + _GAP + column * (width + _GAP)
-                _place(sheet, (x, y, width, height), cells[(block * rows + row) * columns + column])
+                cell = cells[(block * rows + row) * columns + column]
+                _place(sheet, (x, y, width, height), cell, factor)
     return io.from_array(np.asarray(sheet))
 
 
@@ -87,14 +91,14 @@ class _Ink:
 
     def wrapped(self, text: str, width: int) -> list[str]:
         """Lines no wider than `width` pixels, the last of too many with an ellipsis."""
-        text = " ".join(text.split()) or "–"
+        text = " ".join(text.split()) or "none"
         letters = max(4, int(width / (self._font.getlength("n") or 1)) + 4)
         while True:
             lines = textwrap.wrap(text, letters, break_long_words=True)
             if letters <= 4 or max(map(self._font.getlength, lines)) <= width:
                 break
             letters -= 1
-        return lines if len(lines) <= _LINES else [*lines[: _LINES - 1], lines[_LINES - 1] + " …"]
+        return lines if len(lines) <= _LINES else [*lines[: _LINES - 1], lines[_LINES - 1] + " ..."]
 
     def write(
         self,
@@ -107,10 +111,15 @@ class _Ink:
             pen.text((spot[0], spot[1] + number * self.line), words, colour, self._font)
 
 
-def _place(sheet: Image.Image, box: tuple[int, int, int, int], cell: Raster | None) -> None:
+def _place(
+    sheet: Image.Image, box: tuple[int, int, int, int], cell: Raster | None, factor: int
+) -> None:
     x, y, width, height = box
     if cell is None:
         ImageDraw.Draw(sheet).rectangle((x, y, x + width - 1, y + height - 1), _PLACE)
         return
     picture = Image.fromarray(io.to_array(cell))
-    sheet.paste(picture, (x + (width - cell.width) // 2, y + (height - cell.height) // 2))
+    if factor > 1:
+        size = factor * cell.width, factor * cell.height
+        picture = picture.resize(size, Image.Resampling.BICUBIC)
+    sheet.paste(picture, (x + (width - picture.width) // 2, y + (height - picture.height) // 2))

@@ -134,7 +134,7 @@ def _value(name: str, kind: Kind, value: object) -> str | int | float:
 
 
 def _spelt(value: str | float) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value) or "none"
 
 
 assert AXES.keys() <= {field.name for field in fields(Request)}
