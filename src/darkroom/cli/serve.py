@@ -92,7 +92,7 @@ def serve(
     from darkroom.server import running
 
     if model is not None:
-        os.environ[TABLE["model"].environment] = _named(model)
+        os.environ[TABLE["model"].environment] = named(model)
     if data is not None:
         os.environ[TABLE["data"].environment] = data
     said = settings.read("port", port)
@@ -143,7 +143,7 @@ def _remarks(server: "Server", wanted: "Wanted") -> Iterator[str]:
         )
 
 
-def _named(model: str) -> str:
+def named(model: str) -> str:
     """The name of a model, which a file that has none is given: the page knows names alone.
 
     Raises:

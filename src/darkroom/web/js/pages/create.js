@@ -1,5 +1,6 @@
 /** Create: wishes on the left, the image in the middle, queue and recent images on the right. */
 import { turnTo } from "../actions.js";
+import { takeInvitation } from "../invited.js";
 import { Advanced } from "../parts/advanced.js";
 import { Segmented } from "../parts/fields.js";
 import { Foot } from "../parts/foot.js";
@@ -22,7 +23,9 @@ followWish();
 
 const TABS = TASKS.map(({ name, title }) => ({ value: name, label: title }));
 
-export default function Create() {
+/** @param {{route: import("../router.js").Route}} props */
+export default function Create({ route }) {
+  useEffect(() => takeInvitation(route.query), [route]);
   useEffect(() => {
     const onKeyDown = (event) => {
       if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || document.querySelector("dialog[open]")) return;
