@@ -1,12 +1,15 @@
 /** What can be done with a finished image, wherever it is shown. */
-import { api } from "./api.js";
+import { ApiError, api } from "./api.js";
 import { compared, run, show } from "./running.js";
 import { toast, toastError } from "./parts/toast.js";
 import { go } from "./router.js";
 import { dropImages, models, putImage, recent, refresh } from "./state.js";
-import { ABLE, modelName, say, sayAll, take, takes } from "./wish.js";
+import { ABLE, modelName, say, sayAll, take } from "./wish.js";
 
 /** @typedef {import("./api.js").Image} Image */
+
+const SIMILAR = 4; // images at once
+const MAX_STEPS = 1000;
 
 /** Do it, and say what went wrong where it does. */
 const trying = (act) => async (...given) => {
@@ -45,37 +48,21 @@ export const vary = trying((image) => toInput(image, modelFor("vary") ? "vary" :
 
 export const upscale = trying(async (image) => {
   const model = modelFor("upscale");
-  await toInput(image, "upscale");
-  if (model) await run();
-  else toast("No upscaler is installed.", { hint: "The Models page can fetch one.", action: "Models", act: () => go("models") });
+  if (!model) {
+    toast("No upscaler is installed.", { hint: "The Models page can fetch one.", action: "Models", act: () => go("models") });
+    return;
+  }
+  const { id } = await api.asInput(image.id);
+  go("create");
+  await run({ task: "upscale", model: model.name, image: id, prompt: image.prompt });
 });
 
-/** The request that made this very image. @param {Image} image @returns {Promise<Record<string, unknown>>} */
+/** The wish that makes this very image again. @param {Image} image @returns {Promise<Record<string, unknown>>} */
 export async function wishOf(image) {
-  const { recipe } = await api.image(image.id);
-  return fieldsOf(recipe, image);
+  const { request } = await api.image(image.id);
+  if (!request) throw new ApiError(0, "This image holds no recipe.", "It was made in private; only its seed is known.");
+  return request;
 }
-
-/** The fields of a Request that a recipe holds, none of them what is usual anyway. */
-function fieldsOf(recipe, image) {
-  const made = {};
-  const kept = ["task", "prompt", "negative", "model", "seed", "steps", "sampler", "schedule", "guidance", "strength",
-    "prompt_syntax", "noise_level", "image_guidance", "fill", "region", "tiling", "hires", "hires_strength", "hires_steps",
-    "hires_enlarger", "mask_grow", "mask_blur", "region_padding", "variation_seed", "variation_strength"];
-  for (const name of kept) {
-    const value = recipe[name];
-    if (value === null || value === undefined || !takes(name, recipe.task)) continue;
-    if (USUAL[name] !== value) made[name] = value;
-  }
-  if (recipe.task === "txt2img") Object.assign(made, { width: recipe.width, height: recipe.height });
-  if (recipe.requested_steps) made.steps = recipe.requested_steps;
-  if (recipe.input_sha256) made.image = recipe.input_sha256;
-  if (recipe.mask_sha256) made.mask = recipe.mask_sha256;
-  if (recipe.images_sha256?.length) made.images = recipe.images_sha256;
-  return { ...made, seed: recipe.seed ?? image.seed, count: 1 };
-}
-
-const USUAL = { tiling: "none", variation_strength: 0, mask_grow: 0, mask_blur: 0, negative: "" };
 
 /** Its wish in the form, to be changed and run again. */
 export const load = trying(async (image) => {
@@ -83,20 +70,18 @@ export const load = trying(async (image) => {
   go("create");
 });
 
-/** The same wish with other seeds. */
+/** The same wish with other seeds; the form stays as it is. */
 export const similar = trying(async (image) => {
   const { seed: _, ...wish } = await wishOf(image);
-  sayAll({ ...wish, count: 4 });
   go("create");
-  await run();
+  await run({ ...wish, count: SIMILAR });
 });
 
 /** The same image, developed for longer. @param {Image} image @param {number} more */
 export const moreSteps = trying(async (image, more) => {
   const wish = await wishOf(image);
-  sayAll({ ...wish, steps: Math.min(1000, (wish.steps ?? 20) + more) });
   go("create");
-  await run();
+  await run({ ...wish, steps: Math.min(MAX_STEPS, (wish.steps ?? (image.steps || 20)) + more) });
 });
 
 /** @param {string} text @param {string} what */
@@ -154,9 +139,10 @@ export const compareWith = trying(async (image) => {
   show(image);
   const { parents } = await api.image(image.id);
   const place = recent.value.findIndex((other) => other.id === image.id);
-  const other = parents[0] ?? recent.value[place + 1] ?? recent.value[place - 1];
+  const [input] = parents;
+  const other = input ?? recent.value[place + 1] ?? recent.value[place - 1];
   if (!other) toast("There is no other image to compare with yet.");
-  else compared.value = other;
+  else compared.value = { image: other, label: input ? "Input" : "Other" };
   go("create");
 });
 

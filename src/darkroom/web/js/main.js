@@ -1,6 +1,6 @@
 /** The shell: rail, page, dialogs and notices. */
 import { online, signedOut } from "./api.js";
-import { pageNamed, pages } from "./pages.js";
+import { laterStyles, pageNamed, pages } from "./pages.js";
 import { Dialogs } from "./parts/dialog.js";
 import { DropZone } from "./parts/drop_dialog.js";
 import { Icon } from "./parts/icons.js";
@@ -69,4 +69,7 @@ const Shell = () => html`
   <${DropZone} />`;
 
 start();
-render(html`<${Shell} />`, document.getElementById("app"));
+const app = document.getElementById("app");
+app.replaceChildren();
+render(html`<${Shell} />`, app);
+setTimeout(laterStyles, 600);

@@ -7,15 +7,34 @@
  * `icon`: its place in the rail, none without.  `far`: at the rail's end, and not in the phone's bar.
  */
 
+/** The styles of the pages that are not shown first. */
+const LATER = ["gallery", "image", "compare", "models", "settings", "how"];
+let styling = null;
+
+/** Load them, once; resolves when they hold. */
+export function laterStyles() {
+  styling ??= Promise.all(LATER.map((name) => new Promise((resolve, reject) => {
+    const link = document.createElement("link");
+    Object.assign(link, { rel: "stylesheet", href: `css/${name}.css`, onload: resolve, onerror: reject });
+    document.head.append(link);
+  })));
+  return styling;
+}
+
+const styled = (load) => async () => {
+  const [module] = await Promise.all([load(), laterStyles()]);
+  return module;
+};
+
 /** @type {Page[]} */
 export const pages = [
   { name: "create", title: "Create", icon: "pencil", load: () => import("./pages/create.js") },
-  { name: "compare", title: "Compare", icon: "columns", load: () => import("./pages/compare.js") },
-  { name: "gallery", title: "Gallery", icon: "grid", load: () => import("./pages/gallery.js") },
-  { name: "models", title: "Models", icon: "cube", load: () => import("./pages/models.js") },
-  { name: "settings", title: "Settings", icon: "cog", load: () => import("./pages/settings.js") },
-  { name: "how", title: "How it works", icon: "question", far: true, load: () => import("./pages/how.js") },
-  { name: "image", title: "Image", load: () => import("./pages/image.js") },
+  { name: "compare", title: "Compare", icon: "columns", load: styled(() => import("./pages/compare.js")) },
+  { name: "gallery", title: "Gallery", icon: "grid", load: styled(() => import("./pages/gallery.js")) },
+  { name: "models", title: "Models", icon: "cube", load: styled(() => import("./pages/models.js")) },
+  { name: "settings", title: "Settings", icon: "cog", load: styled(() => import("./pages/settings.js")) },
+  { name: "how", title: "How it works", icon: "question", far: true, load: styled(() => import("./pages/how.js")) },
+  { name: "image", title: "Image", load: styled(() => import("./pages/image.js")) },
 ];
 
 /** @param {string} name @returns {Page} */

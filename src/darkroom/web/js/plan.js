@@ -1,8 +1,8 @@
 /** What the server says of the wish before it is run: the plan, and how the model reads its words. */
 import { api, online } from "./api.js";
 import { computed, effect, signal } from "./preact.js";
-import { modelNamed } from "./state.js";
-import { chosenStyles, modelName, request, takes, wish } from "./wish.js";
+import { modelNamed, models } from "./state.js";
+import { ABLE, TASKS, chosenStyles, modelName, request, takes, wish } from "./wish.js";
 
 /** `plan`: the last good answer; `error`: the refusal of the current wish; `asking`: neither yet. */
 export const planning = signal({ plan: null, error: null, asking: true });
@@ -27,7 +27,13 @@ export function usual(field) {
 
 /** What the wish still lacks, in the shape of a refusal; the server need not be asked. */
 export const lacking = computed(() => {
-  if (!takes("image", wish.value.task) || wish.value.image) return null;
+  const { task, image } = wish.value;
+  const able = models.value.filter((model) => ABLE[model.task]?.includes(task));
+  const held = modelNamed(modelName.value);
+  const called = TASKS.find(({ name }) => name === task).title;
+  if (models.value.length && !able.length) return { message: `No installed model can do this: ${called}.`, hint: "The Models page can fetch one.", page: "models" };
+  if (held && !able.includes(held)) return { message: `${held.name} cannot do this: ${called}.`, hint: `Choose another model, such as ${able[0].name}.` };
+  if (!takes("image", task) || image) return null;
   return { message: "An image comes first.", hint: "Drop one anywhere, choose a file, or take one of your own." };
 });
 

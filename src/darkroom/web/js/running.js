@@ -11,7 +11,7 @@ export const followed = signal(null);
 export const sending = signal(false);
 /** The step of the film that is looked at, null for the finished image. */
 export const frame = signal(null);
-/** The other image of the comparison with a slider, null where there is none. */
+/** The other image of the comparison with a slider as `{image, label}`, null where there is none. */
 export const compared = signal(null);
 
 /**

@@ -66,11 +66,16 @@ export function putImage(image) {
   if (chosen.value?.id === image.id) chosen.value = image;
 }
 
+/** Images that are gone already; the server tells of them as well. */
+const gone = new Set();
+
 /** @param {string[]} ids */
 export function dropImages(ids) {
+  const left = ids.filter((id) => !gone.has(id));
   batch(() => {
     recent.value = recent.value.filter((image) => !ids.includes(image.id));
-    total.value = Math.max(0, total.value - ids.length);
+    total.value = Math.max(0, total.value - left.length);
+    left.forEach((id) => gone.add(id));
     if (chosen.value && ids.includes(chosen.value.id)) chosen.value = null;
   });
 }
@@ -92,6 +97,7 @@ function putStep(step) {
 /** Everything anew: at the start, after a break, after a `reset`. */
 export async function refresh() {
   const [now, queue, images] = await Promise.all([api.status(), api.jobs({ limit: 200 }), api.images({ limit: RECENT })]);
+  gone.clear();
   batch(() => {
     status.value = now;
     jobsById.value = new Map(queue.jobs.map((job) => [job.id, job]));

@@ -2,6 +2,8 @@
 import { online } from "../api.js";
 import { html } from "../preact.js";
 import { lacking, planning } from "../plan.js";
+import { pageNamed } from "../pages.js";
+import { href } from "../router.js";
 import { run, sending } from "../running.js";
 import { counted, duration, gigabytes } from "../words.js";
 import { TASKS, chosenStyles, request, wish } from "../wish.js";
@@ -23,7 +25,8 @@ export function Foot() {
   </div>`;
 }
 
-const Refused = ({ error }) => html`<div class="notice" id="plan" role="status"><b>${error.message}</b>${error.hint && html`<span class="hint">${error.hint}</span>`}</div>`;
+const Refused = ({ error }) => html`<div class="notice" id="plan" role="status"><b>${error.message}</b>${error.hint && html`<span class="hint">${error.hint}</span>`}
+  ${error.page && html`<a href=${href(error.page)}>Open ${pageNamed(error.page).title}</a>`}</div>`;
 
 function Plan() {
   const { plan, asking } = planning.value;

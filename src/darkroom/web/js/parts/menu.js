@@ -14,6 +14,9 @@ export function Menu({ label, icon = "dots", text = "", items, class: extra = "i
   };
   useEffect(() => {
     if (!open) return undefined;
+    const list = box.current.querySelector("[role=menu]");
+    list.showPopover();
+    place(list, box.current.getBoundingClientRect());
     entries()[0]?.focus();
     const outside = (event) => { if (!box.current.contains(event.target)) close(false); };
     document.addEventListener("pointerdown", outside);
@@ -33,8 +36,20 @@ export function Menu({ label, icon = "dots", text = "", items, class: extra = "i
   };
   return html`<div class="menu" ref=${box} onKeyDown=${onKeyDown}>
     <button class=${extra} aria-label=${label} aria-haspopup="menu" aria-expanded=${open} aria-controls=${id} onClick=${() => setOpen(!open)}>${text}<${Icon} name=${icon} /></button>
-    <div class="menu-list" role="menu" id=${id} aria-label=${label} hidden=${!open}>
-      ${open && items.map((item) => html`<button key=${item.name} role="menuitem" tabindex="-1" onClick=${() => { close(); item.act(); }}><${Icon} name=${item.icon} />${item.label}</button>`)}
-    </div>
+    ${open && html`<div class="menu-list" popover="manual" role="menu" id=${id} aria-label=${label}>
+      ${items.map((item) => html`<button key=${item.name} role="menuitem" tabindex="-1" onClick=${() => { close(); item.act(); }}><${Icon} name=${item.icon} />${item.label}</button>`)}
+    </div>`}
   </div>`;
+}
+
+const GAP = 8;
+
+/** Above the button where there is room, else below, and always within the window. */
+function place(list, { left, right, top, bottom }) {
+  const { offsetWidth: width, offsetHeight: height } = list;
+  const across = Math.min(innerWidth - width - GAP, Math.max(GAP, (left + right) / 2 > innerWidth / 2 ? right - width : left));
+  const above = top - GAP - height;
+  const down = above >= GAP ? above : Math.min(bottom + GAP, innerHeight - height - GAP);
+  list.style.left = `${across}px`;
+  list.style.top = `${Math.max(GAP, down)}px`;
 }

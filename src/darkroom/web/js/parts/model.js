@@ -1,6 +1,5 @@
 /** Which model makes the image: its name and one line of facts. */
 import { html, useId } from "../preact.js";
-import { href } from "../router.js";
 import { models, modelNamed } from "../state.js";
 import { ABLE, TASKS, modelName, say, wish } from "../wish.js";
 import { Icon } from "./icons.js";
@@ -26,7 +25,7 @@ export function ModelField() {
   const option = (model) => html`<option key=${model.name} value=${model.name}>${title(model.name)}: ${facts(model)}</option>`;
   return html`<div class="field">
     <label class="label" for=${id}>Model</label>
-    <div class="box select model">
+    <div class="box select">
       <span class="cut" aria-hidden="true">${title(modelName.value)} ${held && html`<span class="fact">${facts(held)}</span>`}</span>
       <${Icon} name="down" />
       <select id=${id} value=${modelName.value} onChange=${(event) => say({ model: event.target.value })}>
@@ -35,7 +34,5 @@ export function ModelField() {
         ${!held && html`<option value=${modelName.value}>${modelName.value}</option>`}
       </select>
     </div>
-    ${models.value.length > 0 && !able.length && html`<div class="notice"><b>No installed model can do this.</b>
-      <span class="hint">The <a href=${href("models")}>Models</a> page can fetch one.</span></div>`}
   </div>`;
 }

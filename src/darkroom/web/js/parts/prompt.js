@@ -4,6 +4,7 @@ import { meter } from "../plan.js";
 import { wildcards } from "../state.js";
 import { beside, modelName, say, wish } from "../wish.js";
 import { openDialog } from "./dialog.js";
+import { title } from "./model.js";
 
 const negativeOpen = signal(wish.value.negative !== "");
 
@@ -54,10 +55,14 @@ function Meter({ id, reading }) {
 
 /** Words that the model will not see, and words that it does not know. */
 function Remarks({ field, reading }) {
-  if (!reading || (!reading.cut.length && !reading.unknown.length)) return null;
+  if (!reading) return null;
+  const { beyond = [] } = reading;
+  if (!reading.cut.length && !reading.unknown.length) {
+    return beyond.length > 0 && html`<p class="small muted">Beyond the first ${reading.limit} tokens, read apart: <span class="beyond">${beyond.join(" ")}</span></p>`;
+  }
   return html`<div class="notice" role="status">
-    ${reading.cut.length > 0 && html`<p><b>Beyond the limit:</b> <span class="beyond">${reading.cut.join(" ")}</span></p>`}
-    ${reading.unknown.slice(0, 4).map(({ word, nearest }) => html`<p key=${word}>${modelName.value} does not know <b>${word}</b>.
+    ${reading.cut.length > 0 && html`<p><b>Beyond the limit, never read:</b> <span class="beyond">${reading.cut.join(" ")}</span></p>`}
+    ${reading.unknown.slice(0, 4).map(({ word, nearest }) => html`<p key=${word}>${title(modelName.value)} does not know <b>${word}</b>.
       ${nearest && html` <button class="quiet mend" onClick=${() => replaceWord(field, word, nearest)}>Use ${nearest}</button>`}</p>`)}
     ${reading.unknown.length > 4 && html`<p class="hint">And ${reading.unknown.length - 4} more words.</p>`}
   </div>`;

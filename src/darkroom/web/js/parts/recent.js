@@ -9,7 +9,7 @@ export function Recent() {
   const now = view.value;
   const current = now.kind === "image" ? now.image.id : null;
   const pick = (image) => {
-    if (compared.value && image.id !== current) compared.value = image;
+    if (compared.value && image.id !== current) compared.value = { image, label: "Other" };
     else show(image);
   };
   return html`<section class="recent" aria-label="Recent images">

@@ -38,7 +38,7 @@ function Finished({ image }) {
   const text = image.prompt || image.task;
   if (other) {
     return html`<${Box} ...${image} label=${`Compared: ${text}`}>
-      <${CompareSlider} before=${api.fileUrl(other.id)} after=${api.fileUrl(image.id)} labels=${["Other", "This"]} />
+      <${CompareSlider} before=${api.fileUrl(other.image.id)} after=${api.fileUrl(image.id)} labels=${[other.label, "This"]} />
       <div class="tools shown"><span class="tool-note">Click a recent image to compare with it</span><button class="tool" onClick=${() => { compared.value = null; }}>Done</button></div>
     <//>`;
   }
