@@ -13,7 +13,7 @@ from tests.clients.conftest import Served
 pytestmark = pytest.mark.npm
 
 
-def pixels(text: str) -> np.ndarray:  # type: ignore[type-arg]
+def pixels(text: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
 
 
