@@ -21,11 +21,16 @@ def png(image: Image.Image, **more: Any) -> bytes:
     return file.getvalue()
 
 
-def drop(page: Page, file: bytes) -> Locator:
-    """Lets go of a file over the page; the dialog that asks what it is for."""
+def let_go(page: Page, file: bytes) -> None:
+    """Drags a file over the page and lets it go there."""
     transfer = page.evaluate_handle(_TRANSFER, list(file))
     page.dispatch_event("body", "dragover", {"dataTransfer": transfer})
     page.dispatch_event("body", "drop", {"dataTransfer": transfer})
+
+
+def drop(page: Page, file: bytes) -> Locator:
+    """Lets go of an image over the page; the dialog that asks what it is for."""
+    let_go(page, file)
     dialog = page.get_by_role("dialog", name="What should become of it?")
     expect(dialog).to_be_visible()
     return dialog
