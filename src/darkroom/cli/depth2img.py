@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from darkroom.cli.flags import IMAGE, Flags, takes_flags_but
+from darkroom.cli.flags import IMAGE, SECOND_PASS, Flags, takes_flags_but
 from darkroom.cli.generate import teller
 from darkroom.errors import RequestError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from darkroom.cli.saving import Depths
 
 
-@takes_flags_but("hires", "hires_strength", "hires_steps", "hires_enlarger")
+@takes_flags_but(*SECOND_PASS)
 def depth2img(
     image: Annotated[Path, typer.Argument(help="The image to start from.", show_default=False)],
     prompt: Annotated[

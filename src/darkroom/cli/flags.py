@@ -312,6 +312,10 @@ class Flags:
     debug: Debug = False
 
 
+# The second pass of a large image, which only txt2img has.
+SECOND_PASS = ("hires", "hires_strength", "hires_steps", "hires_enlarger")
+
+
 def takes_flags(command: Callable[..., None]) -> Callable[..., None]:
     """Offer every flag of `Flags` on a command whose last parameter is `flags: Flags`."""
     return takes(*(field.name for field in dataclasses.fields(Flags)))(command)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from darkroom.cli.failure import printable
-from darkroom.cli.flags import IMAGE, Flags, takes_flags
+from darkroom.cli.flags import IMAGE, SECOND_PASS, Flags, takes_flags, takes_flags_but
 
 
 @takes_flags
@@ -27,7 +27,7 @@ def txt2img(
     saving.carry_out(wishes.requests(flags, prompt=prompt, tell=teller(flags)), flags)
 
 
-@takes_flags
+@takes_flags_but(*SECOND_PASS)
 def img2img(
     image: Annotated[Path, typer.Argument(help="The image to start from.", show_default=False)],
     prompt: Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from darkroom.cli.flags import IMAGE, NO_VALUE, Flags, takes_flags
+from darkroom.cli.flags import IMAGE, NO_VALUE, SECOND_PASS, Flags, takes_flags_but
 from darkroom.cli.generate import teller
 from darkroom.contracts import Sides
 from darkroom.errors import RequestError
@@ -14,7 +14,7 @@ MASK = "Mask"
 _PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 
-@takes_flags
+@takes_flags_but(*SECOND_PASS)
 def inpaint(
     image: Annotated[Path, typer.Argument(help="The image to paint in.", show_default=False)],
     words: Annotated[

@@ -5,14 +5,11 @@ from typing import Annotated
 
 import typer
 
-from darkroom.cli.flags import IMAGE, Flags, takes_flags_but
+from darkroom.cli.flags import IMAGE, SECOND_PASS, Flags, takes_flags_but
 from darkroom.cli.generate import teller
 
 
-@takes_flags_but(
-    *("width", "height", "tiling"),
-    *("hires", "hires_strength", "hires_steps", "hires_enlarger"),
-)
+@takes_flags_but("width", "height", "tiling", *SECOND_PASS)
 def upscale(
     image: Annotated[Path, typer.Argument(help="The image to enlarge.", show_default=False)],
     prompt: Annotated[

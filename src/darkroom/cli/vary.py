@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from darkroom.cli.flags import IMAGE, Flags, takes_flags_but
+from darkroom.cli.flags import IMAGE, SECOND_PASS, Flags, takes_flags_but
 from darkroom.cli.generate import teller
 
 
-@takes_flags_but("hires", "hires_strength", "hires_steps", "hires_enlarger")
+@takes_flags_but(*SECOND_PASS)
 def vary(
     image: Annotated[Path, typer.Argument(help="The image to vary.", show_default=False)],
     prompt: Annotated[
