@@ -551,6 +551,31 @@ def test_the_checked_address_is_the_one_that_is_connected_to(
         refused(FILE, tmp_path / "second", "private network")
 
 
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("https://me:secret@public.test/x.ckpt", "https://public.test/x.ckpt"),
+        ("https://me:s/e?c#ret@public.test/x.ckpt", "https://public.test/x.ckpt"),
+        ("https://secret@public.test/x.ckpt?a=1", "https://public.test/x.ckpt"),
+        ("https://public.test/x.ckpt?token=secret#secret", "https://public.test/x.ckpt"),
+        ("https://public.test/x.ckpt", "https://public.test/x.ckpt"),
+    ],
+)
+def test_what_is_told_of_an_address_holds_no_password(
+    address: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert hosts.public(address) == told
+    if "@" not in address:
+        assert sources.find(address).page == told
+    with pytest.raises(DownloadError) as caught:
+        hosts.Address.of(address.replace("https", "ftp"))
+    assert "secret" not in f"{caught.value} {caught.value.hint}"
+    monkeypatch.setenv("DARKROOM_MODELS_HOST", "https://me:secret@mirror.test")
+    with pytest.raises(RequestError, match=r"mirror\.test comes with a user") as refused:
+        sources.host()
+    assert "secret" not in str(refused.value)
+
+
 def test_a_private_host_serves_who_names_it(
     names: Table, content: bytes, tmp_path: Path, cdn: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:

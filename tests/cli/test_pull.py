@@ -140,3 +140,10 @@ def test_ctrl_c_keeps_what_has_come(
     assert in_process("models", "pull", "a/b/c.safetensors").exit_code == 0
     assert host.asked[-1].headers["range"].startswith("bytes=")
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["c.safetensors"]
+
+
+def test_a_password_in_an_address_is_never_told(host: Host) -> None:
+    done = in_process("models", "pull", "https://me:secret@127.0.0.1/x.safetensors")
+    assert done.exit_code != 0
+    assert "user or a password" in done.output
+    assert "secret" not in done.output

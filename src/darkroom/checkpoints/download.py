@@ -23,7 +23,7 @@ import filelock
 from darkroom.checkpoints import catalog, hosts, safety, sniff
 from darkroom.checkpoints.detect import detect
 from darkroom.checkpoints.header import read_header
-from darkroom.checkpoints.hosts import Answer, Cut, Patience
+from darkroom.checkpoints.hosts import Answer, Cut, Patience, public
 from darkroom.checkpoints.sources import Source
 from darkroom.checkpoints.tensors import incomplete_text, shown, size_text
 from darkroom.contracts import ModelSpec
@@ -373,7 +373,7 @@ def _compare(source: Source, offer: Offer) -> None:
                 f"The host has another {source.file} than the catalogue knows: "
                 f"its {what} is {offered}, not {known}.",
                 f"Look at {source.page}, and name it yourself if you trust it: darkroom models "
-                f"pull {source.url}",
+                f"pull {public(source.url)}",
             )
 
 
@@ -454,7 +454,7 @@ def _finish(source: Source, offer: Offer, part: _Part, target: Path) -> Iterator
         part.clear()
         raise ModelError(
             shown(error.message.replace(part.path.name, target.name)),
-            f"It came from {source.url} and was removed. {error.hint}",
+            f"It came from {public(source.url)} and was removed. {error.hint}",
         ) from error
     if target.exists():
         raise RequestError(

@@ -76,11 +76,12 @@ class Address:
             host = (parts.hostname or "").encode("idna").decode()
         except (KeyError, ValueError) as error:
             raise DownloadError(
-                f"{shown(url)} is no address that Darkroom follows.", "It begins with https://."
+                f"{shown(public(url))} is no address that Darkroom follows.",
+                "It begins with https://.",
             ) from error
         if not re.fullmatch(r"[\w.:-]+", host, re.ASCII) or "@" in parts.netloc:
             raise DownloadError(
-                f"{shown(url)} is no address that Darkroom follows.",
+                f"{shown(public(url))} is no address that Darkroom follows.",
                 "It names a host, and no user or password.",
             )
         target = parts.path or "/"
@@ -95,6 +96,14 @@ class Address:
     @property
     def origin(self) -> tuple[str, str, int]:
         return self.scheme, self.host, self.port
+
+
+def public(url: str) -> str:
+    """An address as it may be told: without user and password, and without what follows its path.
+
+    Whatever stands before the last @ goes, since a password may hold any character.
+    """
+    return re.sub(r"(?<=://).*@", "", url, flags=re.DOTALL).partition("?")[0].partition("#")[0]
 
 
 @dataclass

@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from darkroom import settings
 from darkroom.checkpoints.catalog import SUFFIXES
+from darkroom.checkpoints.hosts import public
 from darkroom.checkpoints.tensors import shown
 from darkroom.contracts import Family
 from darkroom.errors import RequestError
@@ -210,8 +211,16 @@ _FILE_NAME = re.compile(r"[^\W_][\w.+ ()-]{0,120}")
 
 
 def host() -> str:
-    """Where models come from: the setting `models_host`, else HF_ENDPOINT, else Hugging Face."""
+    """Where models come from: the setting `models_host`, else HF_ENDPOINT, else Hugging Face.
+
+    RequestError where it holds a password: it stands in messages and pages.
+    """
     said = settings.read("models_host") or os.environ.get("HF_ENDPOINT") or HUB
+    if "@" in str(said):
+        raise RequestError(
+            f"The models host {public(str(said))} comes with a user or a password.",
+            "Leave them out of the setting models_host; a token in HF_TOKEN logs in.",
+        )
     return str(said).rstrip("/")
 
 
@@ -251,8 +260,13 @@ def _at(url: str) -> Source:
         on_hub = _ON_THE_HUB.fullmatch(urlsplit(url).path)
         if on_hub:
             return _in(on_hub[1], unquote(on_hub[2]))
-    path = urlsplit(url.partition("#")[0]).path
-    return Source(url=url, file=unquote(path).rpartition("/")[2], page=url)
+    parts = urlsplit(url.partition("#")[0])
+    if "@" in parts.netloc:
+        raise RequestError(
+            f"The address of {public(url)} comes with a user or a password.",
+            "Leave them out: Darkroom sends none, and shows none.",
+        )
+    return Source(url=url, file=unquote(parts.path).rpartition("/")[2], page=public(url))
 
 
 def _in(repository: str, path: str) -> Source:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from darkroom import paths
 from darkroom.checkpoints import catalog, download, sources
 from darkroom.checkpoints.download import Pulled, Remark, Step
+from darkroom.checkpoints.hosts import public
 from darkroom.checkpoints.sources import Entry, Licence, Source
 from darkroom.checkpoints.tensors import size_text
 from darkroom.cli.failure import printable
@@ -17,8 +18,7 @@ _UNVERIFIED = "nobody publishes a SHA-256 for it, so only its size and its heade
 
 def pull(source: Source, told: Progress) -> Pulled:
     """Downloads it and tells of it; Ctrl-C keeps what has come."""
-    where = source.url.partition("?")[0]
-    told.say(f"From {printable(where)}")
+    told.say(f"From {printable(public(source.url))}")
     if source.entry:
         told.say(f"Licence: {source.entry.licence.name}, {source.entry.licence.link}")
     told.step(0, 1, "Asking the host")
