@@ -9,7 +9,7 @@
 """
 
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
@@ -294,8 +294,8 @@ class Model:
         """`image` four times as wide and high, by a model made for it; its size is not a wish.
 
         `prompt`: what it shows.  `noise_level`: how much of it is made up anew, 0 … 350, the
-        model's own or 20 where it is not said.  `styles`, `previews`, and what may stand in `prompt`: as for `txt2img`.
-        Wishes: see `Wishes`.
+        model's own or 20 where it is not said.  `styles`, `previews`, and what may stand in
+        `prompt`: as for `txt2img`.  Wishes: see `Wishes`.
 
         Raises:
             ImageError: the image is none, or cannot be read.
@@ -315,7 +315,7 @@ class Model:
         image: "Source",
         prompt: str = "",
         *,
-        images: "Sequence[Source]" = (),
+        images: "Source | Sequence[Source]" = (),
         weights: Sequence[float] = (),
         noise_level: int | None = None,
         styles: Sequence[str] = (),
@@ -324,6 +324,7 @@ class Model:
     ) -> "Generation":
         """Images of what `image` shows and, if there are any, `images`, by a model made for it.
 
+        `images`: one more, or several.
         `weights`: the proportions in which all of them are mixed, the first being that of `image`;
         evenly where they are not said.  `noise_level`: how freely, 0 … 999.  `styles`, `previews`,
         and what may stand in `prompt`: as for `txt2img`.  Wishes: see `Wishes`.
@@ -336,7 +337,7 @@ class Model:
             task="vary",
             prompt=prompt,
             image=_encoded(image),
-            images=tuple(_encoded(one) for one in images),
+            images=tuple(_encoded(one) for one in _several(images)),
             image_weights=tuple(weights),
             noise_level=noise_level,
             **wishes,
@@ -480,6 +481,14 @@ class Image:
 
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | PIL.Image.Image | Image | Generation"
+
+
+def _several(images: "Source | Sequence[Source]") -> "Sequence[Source]":
+    """One image as a sequence of one, although text and bytes are sequences, too."""
+    own = str, os.PathLike, bytes, Image, Generation
+    if isinstance(images, own) or not isinstance(images, Iterable):  # Pillow's is not iterable
+        return (images,)
+    return tuple(images)
 
 
 def _encoded(image: Source) -> bytes:

@@ -463,6 +463,14 @@ def test_a_yaml_that_means_nothing_is_refused(content: bytes, tmp_path: Path) ->
     assert detect(small(), tmp_path / "model.ckpt", prediction="v").prediction == "v"
 
 
+@pytest.mark.parametrize("content", ["model: [", "model: {params: {parameterization: v}}"])
+def test_a_yaml_of_another_layout_is_told_as_that(content: str, tmp_path: Path) -> None:
+    (tmp_path / "model.yaml").write_text(content)
+    with pytest.raises(ModelError, match="is not laid out as such files are") as caught:
+        detect(small(), tmp_path / "model.ckpt")
+    assert "says parameterization" not in caught.value.message
+
+
 def test_the_users_word_goes_before_everything(tmp_path: Path) -> None:
     (tmp_path / "model.yaml").write_text("model:\n  params:\n    parameterization: v\n")
     spec = detect(small(), tmp_path / "model.ckpt", prediction="eps")

@@ -1,6 +1,7 @@
 """Inpainting: what the mask covers changes, and nothing else, by a byte."""
 
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -259,6 +260,29 @@ def test_a_mask_of_another_size_is_fitted_and_that_is_said(engine: Engine, wish:
     said = noted(engine.run(request))
     assert "The mask, 20 x 28, was stretched to the image's 40 x 56." in said
     assert distance(one(engine, request).image, one(engine, painted(wish)).image) <= 1
+
+
+def test_what_was_done_to_a_mask_is_said(engine: Engine, wish: Wish) -> None:
+    drawn = PIL.Image.open(BytesIO(MASK))
+    turned, frames, clear, deep = (BytesIO() for _ in range(4))
+    exif = drawn.getexif()
+    exif[0x0112] = 3
+    drawn.rotate(180).save(turned, "png", exif=exif)
+    drawn.save(frames, "gif", save_all=True, append_images=[PIL.Image.new("L", drawn.size)])
+    with_alpha = drawn.convert("RGBA")
+    with_alpha.putalpha(drawn)
+    with_alpha.save(clear, "png")
+    PIL.Image.fromarray(np.asarray(drawn).astype(np.uint16) * 257).save(deep, "png")
+    usual = one(engine, painted(wish))
+    for file, says in (
+        (turned, "The mask: it was turned upright."),
+        (frames, "The mask: the file holds 2 frames; the first was taken."),
+        (clear, "The mask: its transparent parts are not painted."),
+        (deep, "The mask: its 16 bits a channel were reduced to 8."),
+    ):
+        request = painted(wish, mask=file.getvalue())
+        assert says in noted(engine.run(request))
+        assert distance(one(engine, request).image, usual.image) <= 1
 
 
 @pytest.mark.parametrize(

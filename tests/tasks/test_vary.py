@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from scipy import ndimage
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
+from darkroom import api
 from darkroom.contracts import Request
 from darkroom.errors import RequestError
 from darkroom.images import io
@@ -103,6 +105,21 @@ def test_a_recipe_makes_it_again(engine: Engine) -> None:
     assert image.recipe.image_weights == (1.0, 0.5)
     assert len(image.recipe.images_sha256) == 1
     assert image.recipe.noise_level == 0
+
+
+def test_one_further_image_is_a_sequence_of_one(engine: Engine, tmp_path: Path) -> None:
+    file = tmp_path / "b.png"
+    file.write_bytes(other())
+    model = api.load(engine.model, device="cpu", precision="fp32")
+
+    def varied(images: Any) -> Any:
+        return model.vary(photograph(50, 40), images=images, width=32, height=32, steps=1, seed=7)
+
+    expected = varied([file]).image
+    for images in str(file), file, other(), Image.open(file), (one for one in [str(file)]):
+        made = varied(images).image
+        assert made.recipe.images_sha256 == expected.recipe.images_sha256
+    assert len(varied(varied([file])).image.recipe.images_sha256) == 1
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,12 @@ def _read(config: Path) -> _Config:
             "Mend or remove it, or say --prediction eps or v.",
         ) from error
     word = _value(text, ("model", "params", "parameterization"))
+    if word is not None and not re.fullmatch(r"[\w.-]+", word):
+        raise ModelError(
+            f"{config.name}, the configuration of the model, is not laid out as such files are: "
+            f"where model, params and parameterization are looked for stands {word[:40]!r}.",
+            "Mend or remove it, or say --prediction eps or v.",
+        )
     if word is not None and word not in _WORDS:
         raise ModelError(
             f"{config.name}, the configuration of the model, says parameterization {word[:40]!r}, "

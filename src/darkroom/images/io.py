@@ -38,6 +38,7 @@ SUFFIXES: Mapping[str, Format] = {
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
 
 JPEG_QUALITY = 95
+OVER_WHITE = "Its transparent parts were laid over white."  # what a note says
 
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -332,7 +333,7 @@ def _upright_srgb(image: Image.Image, notes: list[str]) -> tuple[Pixels, Pixels 
     """Upright sRGB pixels, laid over white, and the mask of a decoded image."""
     colours, alpha = _separated(image, notes)
     if alpha is not None:
-        notes.append("Its transparent parts were laid over white.")
+        notes.append(OVER_WHITE)
         white = Image.new("RGB", colours.size, "white")
         white.paste(colours, mask=alpha)
         colours = white

@@ -78,7 +78,8 @@ def _nearest(painted: Tensor, latent: Tensor) -> Tensor:
 def _filled(studio: Studio, run: Run, batch: Batch, latent: Tensor, painted: Tensor) -> Tensor:
     """The latent with what stands under the mask before it is noised."""
     painting = studio.resolved.painting
-    if painting is None or painting.fill == "original":
+    assert painting is not None  # or the wish would have been refused
+    if painting.fill == "original":
         return latent
     # The noise that the run begins with, as A1111 takes it.
     noise = run.noise(batch).draw(tuple(latent.shape[1:]))

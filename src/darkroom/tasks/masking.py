@@ -44,12 +44,14 @@ def _drawn(
     """The mask at the size of the image."""
     width, height = image.size
     if file is not None:
-        mask = masks.of_file(io.read(file, "The mask"))
+        read = io.read(file, "The mask")
+        mask = masks.of_file(read)
+        notes = tuple(f"The mask: {_lowered(note)}" for note in read.notes)
         across, down = mask.shape[1], mask.shape[0]
         if (across, down) == (width, height):
-            return mask, ()
+            return mask, notes
         note = f"The mask, {across} x {down}, was stretched to the image's {width} x {height}."
-        return masks.fit(mask, width, height), (note,)
+        return masks.fit(mask, width, height), (*notes, note)
     if image.mask is not None:
         return masks.of_alpha(image.mask), ("Its transparent parts are the mask.",)
     if extended:
@@ -58,3 +60,9 @@ def _drawn(
         "There is no mask: nothing says where to paint.",
         "Give a picture that is white there, or an image that is transparent there.",
     )
+
+
+def _lowered(note: str) -> str:
+    """A note about an image, as what is said of a mask: transparent parts of one are black."""
+    said = "Its transparent parts are not painted." if note == io.OVER_WHITE else note
+    return f"{said[0].lower()}{said[1:]}"
