@@ -15,7 +15,9 @@ from darkroom.store.database import connect, damaged, explained
 from darkroom.store.folder import DataFolder
 from darkroom.store.jobs import STATES
 
-_COPY_SECONDS = 20 * 3600  # a copy that is older is made anew
+# SQLite quotes what it found, and Python cannot decode every quotation.
+_BROKEN = (sqlite3.DatabaseError, UnicodeDecodeError)
+_COPY_SECONDS = 3600  # a copy that is older is made anew
 _SIDES = ("", "-wal", "-shm")
 # Parents before those that refer to them.
 _TABLES = (
@@ -48,9 +50,14 @@ def prepare(folder: DataFolder) -> Prepared:
         there = path.exists() and path.stat().st_size > 0
         if (there and not sound(path)) or (not there and copy_of(path).is_file()):
             return _mended(folder, there=there)
-        with closing(connect(path)) as connection:
-            migrations.migrate(connection, path)
-            lost = _finish(connection, folder)
+        try:
+            with closing(connect(path)) as connection:
+                migrations.migrate(connection, path)
+                lost = _finish(connection, folder)
+        except sqlite3.DatabaseError as error:
+            if damaged(error):
+                return _mended(folder, there=there)
+            raise
         keep_copy(path)
     except sqlite3.Error as error:
         raise explained(error) from error
@@ -66,7 +73,7 @@ def sound(path: Path) -> bool:
     """
     try:
         with closing(connect(path)) as connection:
-            if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            if connection.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
                 return False
             there = _tables(connection)
             if "migrations" not in there:
@@ -76,6 +83,8 @@ def sound(path: Path) -> bool:
             with closing(sqlite3.connect(":memory:", isolation_level=None)) as ideal:
                 migrations.migrate(ideal, path)
                 return _tables(ideal) <= there
+    except UnicodeDecodeError:
+        return False
     except sqlite3.DatabaseError as error:
         if damaged(error):
             return False
@@ -88,7 +97,7 @@ def copy_of(path: Path) -> Path:
 
 
 def keep_copy(path: Path) -> None:
-    """Copy a sound database, unless that was done today.  sqlite3.Error, OSError."""
+    """Copy a sound database, unless that was done within the hour.  sqlite3.Error, OSError."""
     copy = copy_of(path)
     with suppress(FileNotFoundError):
         if 0 <= time.time() - copy.stat().st_mtime < _COPY_SECONDS:
@@ -187,7 +196,7 @@ def _salvage_table(source: sqlite3.Connection, target: sqlite3.Connection, table
     kinds = {row[1]: row[2] for row in target.execute(f"PRAGMA table_info({table})")}
     try:
         had = {row[1] for row in source.execute(f"PRAGMA table_info({table})")}
-    except sqlite3.DatabaseError:
+    except _BROKEN:
         return 0
     columns = [name for name in kinds if name in had]
     if not columns:
@@ -209,8 +218,8 @@ def _readable(source: sqlite3.Connection, query: str) -> Iterator[Sequence[objec
     """Rows from the first up to the damage, and from the last up to it."""
     try:
         yield from source.execute(query)
-    except sqlite3.DatabaseError:
-        with suppress(sqlite3.DatabaseError):
+    except _BROKEN:
+        with suppress(*_BROKEN):
             yield from source.execute(f"{query} ORDER BY 1 DESC")
 
 

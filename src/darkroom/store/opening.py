@@ -47,7 +47,7 @@ class Store:
         self.inputs.prune({row[0] for row in rows}, days=input_days)
 
     def keep_copy(self) -> None:
-        """Copy the database, unless that was done today: the last defence against damage."""
+        """Copy the database, unless that was done within the hour: what mending begins with."""
         try:
             mending.keep_copy(self.folder.database)
         except sqlite3.Error as error:

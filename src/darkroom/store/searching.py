@@ -14,7 +14,7 @@ def available(connection: sqlite3.Connection) -> bool:
 
 
 def ensure(connection: sqlite3.Connection, *, anew: bool = False) -> None:
-    """Make the index where there can be one, and fill it again where it lags behind, or `anew`.
+    """Make the index where there can be one; fill it again where it is not sound, or `anew`.
 
     To be called in a transaction that writes.
     """
@@ -24,8 +24,13 @@ def ensure(connection: sqlite3.Connection, *, anew: bool = False) -> None:
         "CREATE VIRTUAL TABLE IF NOT EXISTS prompts USING fts5(prompt, content='images',"
         " content_rowid='seq', tokenize='unicode61 remove_diacritics 2')"
     )
-    there = connection.execute("SELECT count(*) FROM prompts_docsize").fetchone()[0]
-    if anew or there != connection.execute("SELECT count(*) FROM images").fetchone()[0]:
+    try:
+        if not anew:
+            # With 1 it is compared with the images as well.
+            connection.execute("INSERT INTO prompts (prompts, rank) VALUES ('integrity-check', 1)")
+    except sqlite3.DatabaseError:
+        anew = True
+    if anew:
         connection.execute("INSERT INTO prompts (prompts) VALUES ('rebuild')")
 
 
