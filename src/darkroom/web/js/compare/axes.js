@@ -75,7 +75,9 @@ export function valuesOf(axis) {
     return { values: known, wrong: known.length ? null : "Choose at least one." };
   }
   if (isText(axis.field)) {
-    const lines = [...new Set(axis.text.split("\n").map((line) => line.trim()).filter(Boolean))];
+    const all = axis.text.replace(/\n+$/, "").split("\n").map((line) => line.trim());
+    // An empty line is a value of its own where it means something: no negative prompt.
+    const lines = [...new Set(axis.field === "negative" && axis.text.trim() ? all : all.filter(Boolean))];
     return { values: lines, wrong: lines.length ? null : "Write one on each line." };
   }
   const { values, wrong } = numbersIn(axis.text, isWhole(axis.field));
@@ -84,7 +86,7 @@ export function valuesOf(axis) {
   return { values, wrong: values.length > MOST ? `At most ${MOST} values.` : null };
 }
 
-const short = (value) => (typeof value === "number" ? String(value) : value);
+const short = (value) => (value === "" ? "none" : String(value));
 
 /** The axes as the server takes them, or null while something is wrong. */
 export const grid = computed(() => {
