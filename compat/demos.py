@@ -1,22 +1,43 @@
-"""What the demonstrations of Stability-AI/stablediffusion share, which show pages there.
+"""What the demonstrations of Stability-AI/stablediffusion share, which show pages.
 
-Until there is such a page they run from flags, called as the widgets are in their code.
+Without an image they open Darkroom's page on their task, with the model and the settings; with one
+they run from flags, called as the widgets are in their code.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from compat import reference, version_2
 from darkroom.contracts import Request, Task
-from darkroom.errors import RequestError
 from darkroom.images import io
 
 OUTDIR = "outputs/demo"
 _MULTIPLE = 8  # of the sizes that are made
-_EPILOG = "There is no page yet: name the image with --image, and its settings as flags."
+_EPILOG = (
+    "Without --image Darkroom's page opens on this task, with the model and these settings; the "
+    "image is chosen there."
+)
+# What the page takes over; images are chosen there.
+_SAID = (
+    "task",
+    "prompt",
+    "negative",
+    "prompt_syntax",
+    "steps",
+    "sampler",
+    "guidance",
+    "eta",
+    "seed",
+    "count",
+    "strength",
+    "noise_level",
+    "prediction",
+)
 
 
 def parser(
@@ -54,6 +75,8 @@ def bare(
     add("--scale", type=float, default=scale, help="guidance")
     add("--seed", type=int, default=seed, help="of the first image; the next has 1 more")
     add("--outdir", default=f"{OUTDIR}/{name}", help="output folder")
+    add("--port", type=int, help="of the page; a free one if none is said")
+    add("--no-browser", action="store_true", help="print the page's address and do not open it")
     return made
 
 
@@ -65,46 +88,64 @@ def parsed(made: argparse.ArgumentParser, arguments: Sequence[str] | None) -> ar
 
 def depth2img(options: argparse.Namespace) -> None:
     """Images of the same depths, and the map of these.  Sizes become multiples of 8."""
-    wish = _wish(options, "depth2img", strength=options.strength, **_size(options))
-    _carry_out(options, wish)
+    image = start_image(options.image)
+    made = _wish(options, image, "depth2img", strength=options.strength, **_size(image))
+    make_or_show(options, made, Path(options.outdir))
 
 
 def inpaint(options: argparse.Namespace) -> None:
     """Images that are new where the mask is white, and unchanged elsewhere."""
+    image = start_image(options.image)
     mask = None if options.mask is None else io.readable_bytes(Path(options.mask))
-    _carry_out(options, _wish(options, "inpaint", mask=mask, **_size(options)))
+    made = _wish(options, image, "inpaint", mask=mask, **_size(image))
+    make_or_show(options, made, Path(options.outdir))
 
 
 def upscale(options: argparse.Namespace) -> None:
     """Images four times as wide and high."""
-    _carry_out(options, _wish(options, "upscale", noise_level=options.noise_level))
+    image = start_image(options.image)
+    made = _wish(options, image, "upscale", noise_level=options.noise_level)
+    make_or_show(options, made, Path(options.outdir))
 
 
-def start_image(file: str | None) -> bytes:
-    """The file of --image.  RequestError where none is named, ImageError where it is none."""
-    if file is None:
-        raise RequestError(
-            "There is no page for the browser yet, and no image is named.",
-            "Name it: --image FILE; --help lists the other flags.",
-        )
-    return io.readable_bytes(Path(file))
+def start_image(file: str | None) -> bytes | None:
+    """The file of --image, None where none is named; ImageError where it is none."""
+    return None if file is None else io.readable_bytes(Path(file))
 
 
-def _size(options: argparse.Namespace) -> dict[str, int]:
+def make_or_show(options: argparse.Namespace, wish: Request, folder: Path, **how: Any) -> None:
+    """Make the images; without one to start from, open the page on this wish, until Ctrl-C.
+
+    `how`: as `reference.carry_out` takes it.
+    """
+    if wish.image is not None:
+        reference.carry_out([wish], folder, **{"columns": None, **how})
+        return
+    from darkroom.cli import serve
+
+    said = {name: getattr(wish, name) for name in _SAID}
+    unsaid = {field.name: field.default for field in fields(Request)}
+    query = {name: value for name, value in said.items() if value != unsaid[name]}
+    query |= {"task": wish.task, "model": serve.named(wish.model)}
+    serve.serve(page=f"create?{urlencode(query)}", port=options.port, no_browser=options.no_browser)
+
+
+def _size(image: bytes | None) -> dict[str, int]:
     """The image's own, where an engine's default would be the model's."""
-    data = start_image(options.image)
-    height, width, _ = io.read(data).pixels.shape
+    if image is None:
+        return {}
+    height, width, _ = io.read(image).pixels.shape
     return {
         "width": max(width - width % _MULTIPLE, _MULTIPLE),
         "height": max(height - height % _MULTIPLE, _MULTIPLE),
     }
 
 
-def _wish(options: argparse.Namespace, task: Task, **own: Any) -> Request:
+def _wish(options: argparse.Namespace, image: bytes | None, task: Task, **own: Any) -> Request:
     """What the demonstrations say alike; they sample with DDIM."""
     return Request(
         task=task,
-        image=start_image(options.image),
+        image=image,
         prompt=options.prompt,
         prompt_syntax="plain",
         model=options.ckpt,
@@ -119,7 +160,3 @@ def _wish(options: argparse.Namespace, task: Task, **own: Any) -> Request:
         device=reference.device(),
         **own,
     )
-
-
-def _carry_out(options: argparse.Namespace, wish: Request) -> None:
-    reference.carry_out([wish], Path(options.outdir), columns=None)

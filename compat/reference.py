@@ -17,13 +17,14 @@ from darkroom.cli import failure, outputs, wishes
 from darkroom.cli.making import make
 from darkroom.cli.progress import progress
 from darkroom.contracts import ImageDone, Prediction, Request
-from darkroom.errors import RequestError
+from darkroom.errors import ModelError, RequestError
 from darkroom.images import io
 from darkroom.planning.resolve import MAX_COUNT
 
 CHECKPOINT = "models/ldm/stable-diffusion-v1/model.ckpt"
 CONFIG = "configs/stable-diffusion/v1-inference.yaml"
 PROMPT = "a painting of a virus monster playing guitar"
+_IN_CONFIG = "Write parameterization: eps or v into the model's configuration, below its params."
 
 
 def parser(
@@ -124,6 +125,8 @@ def guarded(run: Callable[[], None]) -> int:
     """The exit code of `run`; an error is told on stderr, in two lines."""
     try:
         run()
+    except prediction.PredictionError as error:  # these commands have no flag for it
+        return failure.tell(ModelError(error.message, _IN_CONFIG))
     except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 (told, not hidden)
         return failure.tell(error)
     return 0

@@ -52,8 +52,9 @@ def run(options: argparse.Namespace) -> None:
             raise RequestError(
                 f"--{flag} {getattr(options, flag)} is out of range.", "Choose from 1 to 10."
             )
-    reference.carry_out(
-        [_wish(options)],
+    demos.make_or_show(
+        options,
+        _wish(options),
         Path(options.outdir, options.version),
         columns=options.number_cols,
         digits=(9, 6),

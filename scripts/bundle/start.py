@@ -90,6 +90,8 @@ def make_environment() -> None:
         )
         into = answer(python(), "import sysconfig; print(sysconfig.get_path('purelib'))")
         Path(into, "kept-torch.pth").write_text(where + "\n", "utf-8")
+        # Python 3.11 brings one that is too old for torch and would hide the newer one there.
+        answer(python(), "import pip; pip.main(['uninstall', '--yes', 'setuptools'])")
 
 
 def has_torch(interpreter: Path) -> bool:

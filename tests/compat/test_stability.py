@@ -1,9 +1,12 @@
 """Stability's commands, word for word: flags, defaults, files, and the defects that are mended."""
 
 import argparse
+import subprocess
+import sys
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
@@ -143,6 +146,9 @@ def test_every_flag_of_img2img_and_its_default() -> None:
     }
 
 
+PAGE = {"port": None, "no_browser": False}
+
+
 @pytest.mark.parametrize(
     ("parse", "name", "defaults"),
     [
@@ -178,7 +184,7 @@ def test_every_flag_of_img2img_and_its_default() -> None:
 def test_every_widget_and_its_default(
     parse: Callable[[Sequence[str]], argparse.Namespace], name: str, defaults: dict[str, Any]
 ) -> None:
-    usual = {"prompt": "", "image": None, "steps": 50, "scale": 9.0, "eta": 0.0}
+    usual = {"prompt": "", "image": None, "steps": 50, "scale": 9.0, "eta": 0.0} | PAGE
     where = {"config": "x.yaml", "ckpt": "x.ckpt", "outdir": f"outputs/demo/{name}"}
     assert vars(parse(["x.yaml", "x.ckpt"])) == usual | where | defaults
     options = parse(["--", "x.yaml", "x.ckpt", "--input_image", "a.png", "--ddim_steps", "9"])
@@ -195,6 +201,7 @@ def test_every_widget_of_unclip_and_its_default() -> None:
         "noise_level": None,
         "prompt": "a professional photograph",
         "negative_prompt": "",
+        **PAGE,
         "scale": 10.0,
         "number_rows": 2,
         "number_cols": 2,
@@ -385,6 +392,19 @@ def test_a_configuration_that_exists_is_read(checkpoint: Checkpoint) -> None:
     assert recipe(f"{TXT2IMG}/samples/00000.png").prediction == "v"
 
 
+def test_what_a_hint_names_exists_here(
+    checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Darkroom's own --prediction is no flag of theirs."""
+    Path(CONFIGS).mkdir(parents=True)
+    Path(CONFIGS, "v2-inference.yaml").write_text("model: [")
+    assert txt2img.main([*SMALL, *ONE, "--ckpt", checkpoint("sd2")]) == 2
+    told = capsys.readouterr().err
+    assert "not laid out as such files are" in told
+    assert "--prediction" not in told
+    assert "parameterization: eps or v" in told
+
+
 def test_a_partial_last_batch_and_repeated_prompts(checkpoint: Checkpoint) -> None:
     Path("prompts.txt").write_text("one\ntwo\nthree\n")
     flags = ["--from-file", "prompts.txt", "--repeat", "2", "--n_samples", "4", "--n_iter", "1"]
@@ -450,7 +470,6 @@ def test_outside_the_mask_nothing_changes(checkpoint: Checkpoint) -> None:
         (txt2img.main, ["--plms", "--config", "v2-inference-v.yaml", "--ckpt", "sd2-v"]),
         (txt2img.main, ["--device", "xpu:7", "--ckpt", "sd2"]),
         (img2img.main, ["--ckpt", "sd2"]),
-        (gradio_depth2img.main, ["v2-midas-inference.yaml", "sd2-depth"]),
         (gradio_depth2img.main, ["v2-midas-inference.yaml", "sd2", "--image", "start.png"]),
         (gradio_superresolution.main, ["x4-upscaling.yaml", "x4", "--image", "absent.png"]),
         (gradio_inpainting.main, ["v2-inference.yaml", "sd2-inpaint", "--image", "start.png"]),
@@ -471,6 +490,59 @@ def test_refused_in_one_sentence(
     assert not Path("outputs").exists()
 
 
+@pytest.mark.parametrize(
+    ("script", "config", "kind", "expected"),
+    [
+        (
+            "gradio/superresolution",
+            "x4-upscaling",
+            "x4",
+            {"task": "upscale", "steps": "75", "noise_level": "20"},
+        ),
+        (
+            "streamlit/depth2img",
+            "v2-midas-inference",
+            "sd2-depth",
+            {"task": "depth2img", "strength": "0.9", "seed": "0"},
+        ),
+        (
+            "gradio/inpainting",
+            "v2-inpainting-inference",
+            "sd2-inpaint",
+            {"task": "inpaint", "eta": "1.0", "count": "4"},
+        ),
+    ],
+)
+def test_without_an_image_the_page_opens_on_the_task(
+    script: str,
+    config: str,
+    kind: Kind,
+    expected: dict[str, str],
+    checkpoint: Checkpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DARKROOM_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("DARKROOM_MODELS_FOLDER", str(tmp_path / "models"))
+    file, path = checkpoint(kind), STABILITY / "scripts" / f"{script}.py"
+    server = subprocess.Popen(
+        [sys.executable, path, f"{CONFIGS}/{config}.yaml", file, "--no-browser", "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        address = urlsplit(server.stdout.readline().strip())
+    finally:
+        server.terminate()
+        server.communicate(timeout=30)
+    page, _, query = address.fragment.partition("?")
+    said = dict(parse_qsl(query))
+    assert page == "/create"
+    assert expected.items() <= said.items()
+    assert said["model"] == Path(file).stem
+
+
 @pytest.mark.parametrize("arguments", [["--use_karlo"], ["--version", "Full Karlo"]])
 def test_karlo_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert stableunclip.main(arguments) == 2
@@ -482,4 +554,4 @@ def test_karlo_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[st
 def test_the_demonstrations_say_how_they_run() -> None:
     done = shell("scripts/gradio/superresolution.py", "--help", folder=STABILITY)
     assert done.returncode == 0, done.stderr
-    assert "There is no page yet" in done.stdout
+    assert "Without --image Darkroom's page opens on this task" in " ".join(done.stdout.split())

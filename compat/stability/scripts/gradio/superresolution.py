@@ -1,4 +1,4 @@
-"""Images, four times as large: Stability-AI/stablediffusion's demonstration, from flags."""
+"""Images, four times as large: Stability-AI's demonstration, as a page or from flags."""
 
 import argparse
 import sys
@@ -22,7 +22,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Make the images; returns the exit code."""
+    """Make the images, or open the page; returns the exit code."""
     from compat import demos, reference
 
     options = parse(arguments)

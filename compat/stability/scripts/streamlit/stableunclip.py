@@ -1,4 +1,4 @@
-"""Variations of images: Stability-AI/stablediffusion's demonstration, from flags."""
+"""Variations of images: Stability-AI's demonstration, as a page or from flags."""
 
 import argparse
 import sys
@@ -17,7 +17,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Make the images; returns the exit code."""
+    """Make the images, or open the page; returns the exit code."""
     from compat import reference, refusal, unclip
 
     options = parse(arguments)
