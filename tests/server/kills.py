@@ -155,12 +155,13 @@ class Audit:
         self.seen: set[Path] = set()
         self.unreadable: list[str] = []
 
-    def files(self) -> None:
-        """Every file that bears a name must be a whole image."""
-        for path in self.site.data.glob("images/*/[!.]*"):
-            if path not in self.seen:
-                self.seen.add(path)
-                self._decode(path.read_bytes(), path.name)
+    def files(self) -> int:
+        """Every file that bears a name must be a whole image.  How many are new."""
+        new = set(self.site.data.glob("images/*/[!.]*")) - self.seen
+        for path in new:
+            self._decode(path.read_bytes(), path.name)
+        self.seen |= new
+        return len(new)
 
     def _decode(self, data: bytes, name: str) -> None:
         try:
@@ -192,11 +193,17 @@ def free_port() -> int:
 
 
 def kill_at_random(site: Site, audit: Audit, kills: int, longest: float) -> Counter[str]:
-    """So many kills, with random pauses of at most `longest` seconds."""
+    """So many kills after random pauses of at most `longest` seconds.
+
+    Before every second one an image is waited for, so that a slow machine gets somewhere at all.
+    """
     dice, counts = random.Random(7), Counter[str]()
     victims: list[Victim] = ["worker", "server", "both"] * (kills // 3 + 1)
     dice.shuffle(victims)
-    for victim in victims[:kills]:
+    for turn, victim in enumerate(victims[:kills]):
+        end = time.monotonic() + 30 * (turn % 2)
+        while time.monotonic() < end and not audit.files():
+            time.sleep(0.05)
         time.sleep(dice.uniform(0.05, longest))
         while not site.kill(victim):
             time.sleep(0.05)

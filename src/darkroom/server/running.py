@@ -12,6 +12,8 @@ from pathlib import Path
 
 import uvicorn
 
+from darkroom import settings
+from darkroom.checkpoints import safety
 from darkroom.errors import DarkroomError, RequestError
 from darkroom.images import inspection
 from darkroom.server.app import create_app
@@ -99,8 +101,8 @@ class Server:
         )
 
         def begun() -> None:
-            ready()
             self._crew.start()
+            ready()
             _tidy(self.services)
 
         server = _Uvicorn(config, self.services.news.hub, begun)
@@ -161,6 +163,7 @@ def _staffed(wanted: Wanted, sockets: Sequence[socket.socket], store: Store) -> 
         keys=Keys.kept_in(wanted.data, token=wanted.token, password=wanted.password),
         hosts=hosts(wanted.host, sockets[0].getsockname()[1]),
         crew=crew,
+        safety=_safety,
     )
     try:
         yield Server(wanted, sockets, services, crew)
@@ -168,6 +171,12 @@ def _staffed(wanted: Wanted, sockets: Sequence[socket.socket], store: Store) -> 
         news.hub.close()
         crew.stop(_STOP_SECONDS)
         decoder.close()
+
+
+def _safety() -> dict[str, object]:
+    """What happens to images that the safety checker finds unsafe, where nothing is said."""
+    there = safety.installed() is not None
+    return {"policy": settings.read("safety") or ("blur" if there else "off"), "installed": there}
 
 
 def _tidy(services: Services) -> None:
