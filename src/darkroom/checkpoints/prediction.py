@@ -56,6 +56,10 @@ _SHIPPED: Mapping[str, tuple[Family, int, Prediction]] = {
 _LINE = re.compile(r"( *)([\w.]+):(?:\s+(.*))?")
 
 
+class PredictionError(ModelError):
+    """Whether a model predicts eps or v cannot be told; whoever knows may say it."""
+
+
 def prediction_of(
     header: Header,
     path: Path,
@@ -83,7 +87,7 @@ def prediction_of(
     for name, place in _PLACES.items():
         if word := header.metadata.get(name):
             if word not in _WORDS:
-                raise ModelError(
+                raise PredictionError(
                     f"{path.name} predicts {word[:40]!r}, which is not supported.",
                     "If you know better, say --prediction eps or v.",
                 )
@@ -99,7 +103,7 @@ def _by_weights(header: Header, path: Path, bias: TensorInfo | None) -> tuple[Pr
     """Which kind of Stable Diffusion 2 it is: one tensor is read (as ComfyUI does)."""
     values = None if bias is None else numbers(header, bias)
     if values is None:
-        raise ModelError(
+        raise PredictionError(
             f"{path.name} is a Stable Diffusion 2 model, and nothing in it tells whether it "
             "predicts eps or v.",
             "Say --prediction v if it was trained on images of 768 × 768, else eps.",
@@ -140,7 +144,7 @@ def from_config(
     ):
         if theirs is not None and theirs != ours:
             said, found = (what.format(kinds.get(str(one), one)) for one in (theirs, ours))
-            raise ModelError(
+            raise PredictionError(
                 f"{config.name} contradicts {source}: it is made for {said}, not for {found}.",
                 "Remove it, or say --prediction eps or v if you know better.",
             )
@@ -170,19 +174,19 @@ def _read(config: Path) -> _Config:
         with config.open("rb") as file:
             text = file.read(MAX_YAML_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(
+        raise PredictionError(
             f"{config.name}, the configuration of the model, cannot be read.",
             "Mend or remove it, or say --prediction eps or v.",
         ) from error
     word = _value(text, ("model", "params", "parameterization"))
     if word is not None and not re.fullmatch(r"[\w.-]+", word):
-        raise ModelError(
+        raise PredictionError(
             f"{config.name}, the configuration of the model, is not laid out as such files are: "
             f"where model, params and parameterization are looked for stands {word[:40]!r}.",
             "Mend or remove it, or say --prediction eps or v.",
         )
     if word is not None and word not in _WORDS:
-        raise ModelError(
+        raise PredictionError(
             f"{config.name}, the configuration of the model, says parameterization {word[:40]!r}, "
             "which is not supported.",
             "Say --prediction eps or v.",
