@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from darkroom.contracts import Machine
+from darkroom.contracts import Machine, Recipe
 from darkroom.server.app import create_app
 from darkroom.server.events import Hub
 from darkroom.server.keys import Keys
@@ -74,12 +74,12 @@ class House:
         job: dict[str, Any] = answer.json()["job"]
         return job
 
-    def develop(self, data: bytes, suffix: str = ".png") -> str:
+    def develop(self, data: bytes, recipe: Recipe | None = None) -> str:
         """Carry out the next job, whose every image is this file; the id of the first."""
         claim = self.services.store.queue.claim("cpu")
         assert claim is not None
         for number in claim.todo:
-            new = NewImage(data=data, suffix=suffix, width=8, height=8, recipe=None)
+            new = NewImage(data=data, suffix=".png", width=64, height=64, recipe=recipe)
             assert self.services.store.queue.image_done(claim, number, new) is not None
         self.services.store.queue.finished(claim)
         return f"{claim.job.id}-0"

@@ -21,6 +21,7 @@ from darkroom.store.jobs import Job
 from darkroom.tasks import judging, wording
 from darkroom.text.tokenizer import tokenizer_of
 
+_FORM = "The form of a wish stands in the API's document, /api/openapi.json."
 _TITLE = 100  # characters of the prompt that a job is called by
 
 
@@ -30,7 +31,10 @@ def wished(services: Services, said: Mapping[str, Any]) -> Request:
     RequestError names the field; UnknownError where an upload is not there.
     """
     form = {name: value for name, value in said.items() if value is not None}
-    read = wire.request_from_wire(form, services.store.inputs.read)
+    try:
+        read = wire.request_from_wire(form, services.store.inputs.read)
+    except RequestError as error:
+        raise RequestError(error.message, error.hint or _FORM) from error
     return completed({name: getattr(read, name) for name in form})
 
 

@@ -67,7 +67,7 @@ _STATUS: Mapping[type[DarkroomError], int] = {
 _QUEUE_SECONDS = 30  # after which there may be room
 # A path begins where a word begins; the folders that are known may hold spaces as well.
 _PATH = re.compile(
-    r"(?<![\w/.:])(?:~|[A-Za-z]:)?[\\/](?:[^\s\\/:*?\"<>|,;'’”]+[\\/]+)*"
+    r"(?<![\w/.:])(?!/api/)(?:~|[A-Za-z]:)?[\\/](?:[^\s\\/:*?\"<>|,;'’”]+[\\/]+)*"
     r"(?P<name>[^\s\\/:*?\"<>|,;'’”]+)"
 )
 BROKEN = ("Something went wrong in Darkroom itself.", "Try again; its terminal says more.")

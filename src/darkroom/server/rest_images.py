@@ -1,5 +1,6 @@
 """`/api/images`: the gallery."""
 
+import contextlib
 import io
 import zipfile
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import FileResponse, Response, StreamingResponse
 
+from darkroom.contracts import ModelSpec
 from darkroom.errors import DarkroomError
 from darkroom.server import answers, sayings
 from darkroom.server.answers import Id
@@ -123,15 +125,17 @@ def whole(image_id: Id, here: Here) -> dict[str, Any]:
     gallery = here.store.gallery
     image = gallery.get(image_id)
     recipe = gallery.recipe(image_id)
-    said = None if recipe is None else sayings.wish_of(recipe)
+    request, said = None, None
+    if recipe is not None:
+        request, said = sayings.of_recipe(recipe, _spec_of(here, recipe.model))
     return {
         "image": of_image(image),
         "recipe": None if recipe is None else wire.recipe_to_wire(recipe),
-        "request": said,
+        "request": request,
         "notes": list(gallery.notes(image_id)),
         "parents": [of_image(one) for one in gallery.parents(image_id)],
         "children": [of_image(one) for one in gallery.children(image_id)],
-        "sayings": None if recipe is None else sayings.of_recipe(recipe),
+        "sayings": said,
         "history": _history(here, image),
     }
 
@@ -232,6 +236,12 @@ def _tell(here: Here, image: Image) -> dict[str, Any]:
     return of_image(image)
 
 
+def _spec_of(here: Here, model: str) -> ModelSpec | None:
+    with contextlib.suppress(DarkroomError):
+        return here.shelf.spec(model)
+    return None
+
+
 def _history(here: Here, image: Image) -> list[dict[str, str]]:
     """That of its job, which may be forgotten by now."""
     if image.job is None:
@@ -273,7 +283,8 @@ def _zipped(files: list[Path]) -> Iterator[bytes]:
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:
         for path in files:
-            with path.open("rb") as source, archive.open(path.name, "w") as target:
+            entry = zipfile.ZipInfo.from_file(path, path.name)
+            with path.open("rb") as source, archive.open(entry, "w") as target:
                 while chunk := source.read(_CHUNK):
                     target.write(chunk)
                     yield pipe.taken()

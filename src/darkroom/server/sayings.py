@@ -3,19 +3,24 @@
 import json
 import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any
 
-from darkroom.contracts import Recipe, Request
+from darkroom.contracts import ModelSpec, Recipe, Request, Resolved
+from darkroom.errors import DarkroomError
 from darkroom.planning import again
+from darkroom.planning.resolve import resolve
+from darkroom.server.wishing import completed
 from darkroom.store import wire
 
-_DEFAULTS = {field.name: field.default for field in fields(Request)}
+_DEFAULTS: Mapping[str, Any] = {field.name: field.default for field in fields(Request)}
 _FILES = {"image": "input.png", "mask": "mask.png", "depth": "depth.png"}
 # What stands elsewhere than behind a flag of its own name.
 _ELSEWHERE = frozenset(
     {"task", "prompt", "image", "mask", "images", "image_weights", "version", "extend"}
 )
+_KEPT = frozenset({"task", "prompt", "negative", "model", "seed", "variation_seed", "private"})
 _FLAGS = {"region_padding": "--padding", "depth": "--depth"}
 _LOADED = ("device", "precision", "prediction", "ema", "vae")  # what `darkroom.load` is told
 
@@ -29,14 +34,36 @@ def of_request(request: Request, said: Mapping[str, Any] | None = None) -> dict[
     return {"command": _command(request), "python": _python(request), "http": _http(form)}
 
 
-def of_recipe(recipe: Recipe) -> dict[str, str]:
-    """How to make an image again."""
-    return of_request(_remade(recipe), wish_of(recipe))
+def of_recipe(recipe: Recipe, spec: ModelSpec | None) -> tuple[dict[str, Any], dict[str, str]]:
+    """The wish that makes the image of a recipe again, and the same in other words.
+
+    Inputs are named by their checksums.  `spec`: of its model, where that is here: then nothing is
+    said that goes without saying.
+    """
+    request = _remade(recipe)
+    if spec is not None:
+        request = _brief(request, recipe, spec)
+    form = dict(wire.request_to_wire(request, lambda data: data.decode()))
+    return form, of_request(request, form)
 
 
-def wish_of(recipe: Recipe) -> dict[str, Any]:
-    """The wish that makes the image of a recipe again; its inputs are named by their checksums."""
-    return dict(wire.request_to_wire(_remade(recipe), lambda data: data.decode()))
+def _brief(request: Request, recipe: Recipe, spec: ModelSpec) -> Request:
+    """The request without what follows from model, sampler and settings all the same."""
+    size = recipe.width, recipe.height
+
+    def meaning(wish: Request) -> Resolved | None:
+        values = {name: getattr(wish, name) for name in _DEFAULTS}
+        said = {name: value for name, value in values.items() if value != _DEFAULTS[name]}
+        with suppress(DarkroomError):
+            return replace(resolve(completed(said), spec, input_size=size), request=request)
+        return None
+
+    brief, whole = request, meaning(request)
+    for name, default in _DEFAULTS.items():
+        if whole is not None and name not in {*_KEPT, *_FILES, "images"}:
+            shorter = replace(brief, **{name: default})
+            brief = shorter if meaning(shorter) == whole else brief
+    return brief
 
 
 def _remade(recipe: Recipe) -> Request:
