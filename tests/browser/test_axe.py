@@ -11,48 +11,62 @@ PAGES = ("create", "compare", "gallery", "models", "settings", "how")
 TASKS = ("Text", "Image", "Inpaint", "Depth", "Upscale", "Vary")
 
 
-def checked(page: Page, name: str) -> None:
-    harness.shoot(page, name)
-    found = harness.violations(page)
-    assert not found, f"{name}:\n" + "\n".join(found)
-    assert page.evaluate("() => document.scrollingElement.scrollWidth <= innerWidth"), name
+class Eyes:
+    """Looks at one state of the page after the other, and says at the end what is wrong."""
+
+    def __init__(self, page: Page, look: str) -> None:
+        self.page = page
+        self._look = look
+        self._wrong: list[str] = []
+
+    def see(self, name: str) -> None:
+        harness.shoot(self.page, f"{name}-{self._look}")
+        self._wrong += [f"{name}: {finding}" for finding in harness.violations(self.page)]
+        if self.page.evaluate("() => document.scrollingElement.scrollWidth > innerWidth"):
+            self._wrong.append(f"{name} is wider than the window")
+
+    def done(self) -> None:
+        assert not self._wrong, "\n".join(self._wrong)
 
 
 @pytest.fixture(params=["desk-dark", "desk-light", "phone-dark", "phone-light"])
-def look(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def looked_at(windows: harness.Windows, look: str) -> Page:
+def eyes(windows: harness.Windows, request: pytest.FixtureRequest) -> Eyes:
+    look: str = request.param
     theme: harness.Theme = "light" if look.endswith("light") else "dark"
-    return windows.open(phone=look.startswith("phone"), theme=theme)
+    return Eyes(windows.open(phone=look.startswith("phone"), theme=theme), look)
 
 
-def test_pages(looked_at: Page, look: str) -> None:
-    page = looked_at
+def test_pages(eyes: Eyes) -> None:
+    page = eyes.page
     for name in PAGES:
         page.goto(f"#/{name}")
         expect(page.locator("main").get_by_role("heading").first).to_be_visible()
-        checked(page, f"page-{name}-{look}")
+        eyes.see(f"page-{name}")
     page.goto("#/create")
     for task in TASKS:
         page.get_by_role("group", name="Task").get_by_text(task, exact=True).click()
-        checked(page, f"task-{task.lower()}-{look}")
+        eyes.see(f"task-{task.lower()}")
+    eyes.done()
 
 
-def test_dialogs(looked_at: Page, look: str) -> None:
-    page = looked_at
+def test_dialogs(eyes: Eyes) -> None:
+    page = eyes.page
     paper = canvas(page, Image.new("RGB", (64, 64), (200, 180, 90)))
-    checked(page, f"canvas-sketch-{look}")
+    eyes.see("canvas-sketch")
     for tool in ("Fill", "Crop", "Extend"):
         paper.tool(tool)
-        checked(page, f"canvas-{tool.lower()}-{look}")
+        eyes.see(f"canvas-{tool.lower()}")
     paper.press("New")
-    checked(page, f"canvas-new-{look}")
+    eyes.see("canvas-new")
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     expect(paper.dialog).to_be_hidden()
+    for name in ("History", "Wildcards", "The same as a command", "95 styles"):
+        page.get_by_role("button", name=name).first.click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        eyes.see(f"dialog-{name.split()[-1].lower()}")
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_be_hidden()
     drop(page, png(Image.new("RGB", (64, 64))))
-    checked(page, f"drop-{look}")
+    eyes.see("drop")
+    eyes.done()

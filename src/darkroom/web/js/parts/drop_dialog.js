@@ -60,11 +60,13 @@ export async function offerImage(file) {
 
 function Offer({ upload, close }) {
   const isMaskOffered = Boolean(wish.value.image);
+  // What the recipe remarks of itself stands below it.
+  const notes = upload.notes.filter((note) => !upload.recipe?.remarks.includes(note));
   return html`<div class="offer">
     <figure class="offer-image">
       <img src=${api.uploadUrl(upload.id, 320)} alt="The image that came" width=${upload.width} height=${upload.height} />
       <figcaption class="muted small">${upload.width} × ${upload.height} · ${upload.format}</figcaption>
-      ${upload.notes.map((note) => html`<p class="muted small">${note}</p>`)}
+      ${notes.map((note) => html`<p class="muted small">${note}</p>`)}
     </figure>
     <ul class="offer-choices">
       ${CHOICES.filter(([name]) => name !== "mask" || isMaskOffered).map(([name, icon, title, text, act]) => html`
@@ -80,7 +82,7 @@ function Offer({ upload, close }) {
 /** The recipe that the file holds: its settings, and what of them means something else here. */
 function Found({ recipe, close }) {
   const program = PROGRAMS[recipe.program.toLowerCase()] ?? recipe.program;
-  const fields = Object.entries(recipe.fields);
+  const fields = Object.entries(recipe.fields).filter(([, value]) => value !== "");
   return html`<section class="offer-recipe card" aria-label="Recipe">
     <div class="spread">
       <h2>Its recipe, by ${program}</h2>

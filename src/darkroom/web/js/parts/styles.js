@@ -20,7 +20,7 @@ export function Styles() {
     ${chosen.map((name) => html`<button class="chip" key=${name} aria-pressed="true" onClick=${() => toggle(name)}>${name}<${Icon} name="close" /></button>`)}
     ${offered.map((name) => html`<button class="chip" key=${name} aria-pressed="false" onClick=${() => toggle(name)}>${name}</button>`)}
     <button class="chip" aria-haspopup="dialog" onClick=${showLibrary}>+ ${names.length || ""} styles</button>
-    <button class="chip mono" aria-haspopup="dialog" aria-label="Wildcards" title="Words that are drawn anew for each image" onClick=${showWildcards}>{a|b}</button>
+    <button class="chip mono" aria-haspopup="dialog" aria-label="Wildcards {a|b}" title="Words that are drawn anew for each image" onClick=${showWildcards}>{a|b}</button>
   </div>`;
 }
 
