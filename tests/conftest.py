@@ -54,8 +54,10 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _no_network() -> Iterator[None]:
+    """Of a module, so that one whose server is another process may have another of this name."""
+
     def refuse(*args: object, **_: object) -> None:
         raise AssertionError(f"a test opened a connection: {args[1:]}")
 

@@ -17,7 +17,7 @@ on_posix = pytest.mark.skipif(os.name != "posix", reason="there is no /bin/sh")
 NOWHERE = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0", "PIP_TIMEOUT": "1"}
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _no_network() -> None:
     """The server is another process; this one talks to it over loopback."""
 

@@ -35,7 +35,7 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _no_network() -> None:
     """The server and the browser talk over loopback; this process opens no connection either."""
 
