@@ -215,6 +215,12 @@ def test_a_file_whose_row_was_not_written_is_written_over(
     assert [path.read_bytes() for path in files] == [b"second try"]
 
 
+def test_what_was_flagged_shows_in_pages(store: Store) -> None:
+    samples.make(store, safety="flag", flagged=True)
+    samples.make(store)
+    assert [image.flagged for image in store.gallery.page().images] == [False, True]
+
+
 def test_what_was_made_is_told_by_its_own_recipe(store: Store) -> None:
     image = samples.make(store, prompt="half \ud800 a pair", negative="\0", seed=2**80)
     assert store.gallery.recipe(image.id) == samples.recipe(

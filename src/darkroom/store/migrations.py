@@ -95,6 +95,7 @@ CREATE TABLE images (
     created TEXT NOT NULL,
     favourite INTEGER NOT NULL DEFAULT 0,
     film_steps INTEGER NOT NULL DEFAULT 0,
+    flagged INTEGER NOT NULL DEFAULT 0,
     trashed TEXT,
     UNIQUE (job, number)
 );

@@ -14,7 +14,8 @@ class Image:
 
     `number`: its place in the job; `sheet`: it is the table of a comparison.  `width`, `height`:
     of the picture.  `seed`, `model`, `task`: None where nothing is known.  `created`: ISO 8601,
-    UTC.  `film_steps`: previews that can be looked at.  `missing`: the file was taken away by
+    UTC.  `film_steps`: previews that can be looked at.  `flagged`: the safety checker
+    found it unsafe.  `missing`: the file was taken away by
     hand.  `trashed`: when it was deleted.
     """
 
@@ -36,6 +37,7 @@ class Image:
     favourite: bool
     tags: tuple[str, ...]
     film_steps: int
+    flagged: bool
     missing: bool
     trashed: str | None
 

@@ -65,7 +65,7 @@ class Queue(Claims):
             known = self._of_key(connection, key, said)
             if known is not None:
                 return known
-            self._make_room(connection)
+            waiting = self._make_room(connection)
             connection.execute(
                 "INSERT INTO jobs (id, rank, place, state, title, task, images, created, origin,"
                 " notes, grid, requests) VALUES (?, ?, ?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -83,7 +83,7 @@ class Queue(Claims):
             if key is not None:
                 connection.execute("INSERT INTO keys VALUES (?, ?, ?)", [key, said, job])
             tables.happened(connection, job, "accepted", at=moment)
-            return tables.job(connection, job)
+            return tables.jobs(connection, [tables.row(connection, job)], position=waiting)[0]
 
     def by_key(self, key: str, said: object) -> Job | None:
         """The job that was accepted under a key, to answer a repeated wish before any work.
@@ -227,11 +227,14 @@ class Queue(Claims):
             )
         return tables.job(connection, row["job"])
 
-    def _make_room(self, connection: sqlite3.Connection) -> None:
-        if tables.count(connection, WAITING) >= self._max_waiting:
+    def _make_room(self, connection: sqlite3.Connection) -> int:
+        """How many jobs wait.  QueueFullError where no further one may."""
+        waiting = tables.count(connection, WAITING)
+        if waiting >= self._max_waiting:
             raise QueueFullError(
                 f"{self._max_waiting} jobs wait already.", "Try again when some of them are done."
             )
+        return waiting
 
 
 def _walk(

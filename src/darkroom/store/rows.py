@@ -43,15 +43,15 @@ def insert(connection: sqlite3.Connection, new: NewRow) -> bool:
     prompt = searching.clean(new.told if recipe is None else recipe.prompt)
     done = connection.execute(
         "INSERT OR IGNORE INTO images (id, job, number, sheet, file, sha256, bytes, width, height,"
-        " seed, prompt, negative, model, task, created, film_steps, trashed)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " seed, prompt, negative, model, task, created, film_steps, flagged, trashed)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             *(new.id, new.job, new.number, new.sheet, new.file, new.sha256, new.bytes),
             *(new.width, new.height, None if recipe is None else str(recipe.seed), prompt),
             "" if recipe is None else searching.clean(recipe.negative),
             None if recipe is None else searching.clean(recipe.model),
             None if recipe is None else recipe.task,
-            *(new.created, new.film_steps, new.trashed),
+            *(new.created, new.film_steps, recipe is not None and recipe.flagged, new.trashed),
         ],
     )
     if done.rowcount < 1 or done.lastrowid is None:
@@ -127,6 +127,7 @@ def _image(row: sqlite3.Row, folder: DataFolder, tags: Sequence[str]) -> Image:
         sheet=bool(row["sheet"]),
         seed=None if row["seed"] is None else int(row["seed"]),
         favourite=bool(row["favourite"]),
+        flagged=bool(row["flagged"]),
         tags=tuple(tags),
         missing=place(folder, row["file"], trashed=row["trashed"] is not None) is None,
     )

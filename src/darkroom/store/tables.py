@@ -44,20 +44,22 @@ def job(connection: sqlite3.Connection, name: str) -> Job:
     return jobs(connection, [row(connection, name)])[0]
 
 
-def jobs(connection: sqlite3.Connection, found: Sequence[sqlite3.Row]) -> tuple[Job, ...]:
-    """The jobs of rows in the order of the queue."""
-    position: int | None = None
+def jobs(
+    connection: sqlite3.Connection, found: Sequence[sqlite3.Row], *, position: int | None = None
+) -> tuple[Job, ...]:
+    """The jobs of rows in the order of the queue.  `position`: of the first that waits, if known.
+
+    Waiting jobs must follow each other as they do in the queue.
+    """
     result = []
     for one in found:
-        if one["rank"] != WAITING:
-            position = None
-        elif position is None:
+        waits = one["rank"] == WAITING
+        if waits and position is None:
             position = connection.execute(
                 "SELECT count(*) FROM jobs WHERE rank = ? AND place < ?", [WAITING, one["place"]]
             ).fetchone()[0]
-        else:
-            position += 1
-        result.append(_job(one, position))
+        result.append(_job(one, position if waits else None))
+        position = position + 1 if waits and position is not None else None
     return tuple(result)
 
 
