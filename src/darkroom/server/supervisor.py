@@ -4,6 +4,7 @@ The server computes nothing itself.  What a worker tells is passed on to the lis
 stands in the store, which outlives them all.
 """
 
+import logging
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any, Literal
 
+from darkroom.contracts import Machine
 from darkroom.errors import DarkroomError
 from darkroom.server.news import News
 from darkroom.store.opening import Store
@@ -28,6 +30,8 @@ from darkroom.worker.messages import (
     line_of,
     message_in,
 )
+
+_log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 600.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds before a dead worker is replaced
@@ -108,7 +112,8 @@ class Supervisor:
     def devices(self) -> list[dict[str, object]]:
         """Each device, what its worker does, and the model that it holds."""
         with self._lock:
-            return [keeper.row() for keeper in self._keepers]
+            keepers = list(self._keepers)
+        return [keeper.row() for keeper in keepers]
 
     def progress(self, job_id: str) -> Progress | None:
         """How far a running job is."""
@@ -179,6 +184,13 @@ class Supervisor:
             self._news.queue()
         self.changed()
 
+    def measured(self, device: str) -> Machine | None:
+        """What an earlier worker found, until this one has looked."""
+        with suppress(DarkroomError):
+            machines = self._store.machines.all()
+            return next((one for one in machines if device in {"auto", one.device}), None)
+        return None
+
     def changed(self) -> None:
         """A device is in another state."""
         self._news.machine(self.devices())
@@ -242,7 +254,9 @@ class _Keeper:
     @property
     def detail(self) -> str:
         """What is in the way of the worker."""
-        return "" if self._last is None or not self._alive else self._last.detail
+        if not self._alive:
+            return "The program that makes the images ended, and is started again."
+        return "" if self._last is None else self._last.detail
 
     def row(self) -> dict[str, object]:
         """The device for the page."""
@@ -252,12 +266,13 @@ class _Keeper:
             state = "dead"
         elif last is not None:
             state = "busy" if last.doing == "waiting for space" else last.doing
+        machine = last or self._house.measured(self._asked)
         return {
-            "device": self.device,
-            "name": "" if last is None else last.name,
-            "cores": 0 if last is None else last.cores,
-            "memory_total": 0 if last is None else last.memory_total,
-            "memory_free": 0 if last is None else last.memory_free,
+            "device": self.device if machine is None else machine.device,
+            "name": "" if machine is None else machine.name,
+            "cores": 0 if machine is None else machine.cores,
+            "memory_total": 0 if machine is None else machine.memory_total,
+            "memory_free": 0 if machine is None else machine.memory_free,
             "state": state,
             "model": None if last is None or not self._alive else last.model,
         }
@@ -312,15 +327,20 @@ class _Keeper:
                 self._last = message
                 self._alive = True
             made |= isinstance(message, Made)
-            self._house.heard(message)
+            try:
+                self._house.heard(message)
+            except Exception:  # what is not passed on still stands in the store
+                _log.exception("a message of the worker was lost")
         code = process.wait()
         with self._writing:
             self._process = None
             _close(process.stdin, process.stdout)
-        if self._last is not None:
-            cause = None if self._house.stopping.is_set() else _cause(code)
-            self._alive = self._house.stopping.is_set()
-            self._house.died(self._last.device, cause)
+        stopping = self._house.stopping.is_set()
+        self._alive = stopping
+        if self._last is None:
+            self._house.changed()
+        else:
+            self._house.died(self._last.device, None if stopping else _cause(code))
         return made
 
 
