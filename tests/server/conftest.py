@@ -51,7 +51,7 @@ class NotingCrew:
     def devices(self) -> Sequence[Mapping[str, object]]:
         return [{"device": "cpu", "name": "a CPU", "state": "idle", "model": None}]
 
-    def progress(self, job_id: str) -> Progress | None:
+    def progress(self, job_id: str) -> Progress | None:  # noqa: ARG002
         return None
 
     def blocked(self) -> str | None:

@@ -42,9 +42,9 @@ _ROUTERS: Sequence[APIRouter] = (
     rest_uploads.router,
     rest_images.router,
     rest_models.router,
-    openai.router,
-    a1111.router,
 )
+# The interfaces of other programs, which say no in their own way.
+_OTHERS: Sequence[APIRouter] = (openai.router, a1111.router)
 _PROBLEMS: Mapping[int | str, dict[str, Any]] = {
     status: {"model": answers.Problem, "description": description}
     for status, description in (
@@ -71,11 +71,12 @@ def create_app(services: Services) -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url=None,  # its pages would load scripts from other sites
         redoc_url=None,
-        responses=dict(_PROBLEMS),
     )
     app.state.services = services
     services.news.views.blocked = services.crew.blocked
     for router in _ROUTERS:
+        app.include_router(router, responses=dict(_PROBLEMS))
+    for router in _OTHERS:
         app.include_router(router)
     app.include_router(entrance.router)
     app.include_router(page.router)  # the last: it answers whatever is left
