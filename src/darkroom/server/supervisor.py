@@ -329,7 +329,7 @@ class _Keeper:
             made |= isinstance(message, Made)
             try:
                 self._house.heard(message)
-            except Exception:  # what is not passed on still stands in the store
+            except Exception:  # noqa: BLE001 (what is not passed on stands in the store)
                 _log.exception("a message of the worker was lost")
         code = process.wait()
         with self._writing:
