@@ -1,9 +1,12 @@
 """What a person does on Create: says a wish, runs it and looks at what came."""
 
 import re
+import time
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
+
+from tests.browser import harness
 
 FILM = "Step of the film"
 
@@ -66,3 +69,23 @@ def asked(page: Page, path: str) -> Any:
     answer = page.request.get(f"/api/{path}")
     assert answer.ok, answer.text()
     return answer.json()
+
+
+def newest(page: Page, count: int = 1) -> list[dict[str, Any]]:
+    """The newest images, newest first."""
+    images: list[dict[str, Any]] = asked(page, f"images?limit={count}")["images"]
+    return images
+
+
+def total(page: Page) -> int:
+    """How many images there are."""
+    number: int = asked(page, "images?limit=1")["total"]
+    return number
+
+
+def wait_for_total(page: Page, number: int) -> None:
+    """Until there are so many images."""
+    late = time.monotonic() + harness.PATIENCE / 1000
+    while total(page) < number:
+        assert time.monotonic() < late, f"{total(page)} images, not {number}"
+        page.wait_for_timeout(100)

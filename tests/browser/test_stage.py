@@ -25,6 +25,24 @@ def test_the_film_is_dragged_through(page: Page) -> None:
     expect(page.get_by_text(re.compile("Step 5 of 20, seed"))).to_be_visible()
 
 
+def test_film_and_menu_are_walked_by_keys(page: Page) -> None:
+    made = creating.create(page, "a rocket on a yellow background")
+    film = page.get_by_role("slider", name=creating.FILM)
+    film.focus()
+    for key, step in (("Home", 1), ("ArrowRight", 2), ("PageUp", 7), ("End", 20)):
+        page.keyboard.press(key)
+        expect(film).to_have_attribute("aria-valuetext", f"Step {step} of 20")
+    page.keyboard.press("Shift+Tab")
+    menu = made.get_by_role("button", name="More actions")
+    expect(menu).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("menuitem", name="Make similar")).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    expect(page.get_by_role("menuitem", name="Delete")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(menu).to_be_focused()
+
+
 def test_an_image_becomes_the_input_of_another(page: Page) -> None:
     made = creating.create(page, "a fox on a blue background")
     creating.act(page, made, "Use as input")
@@ -32,7 +50,7 @@ def test_an_image_becomes_the_input_of_another(page: Page) -> None:
     assert said(page)["task"] == "img2img"
     page.get_by_role("spinbutton", name="Strength").fill("0.9")
     creating.create(page, "a tiger on a blue background")
-    newest = creating.asked(page, "images?limit=1")["images"][0]
+    newest = creating.newest(page)[0]
     assert newest["task"] == "img2img"
     whole = creating.asked(page, f"images/{newest['id']}")
     assert [parent["prompt"] for parent in whole["parents"]] == ["a fox on a blue background"]
@@ -48,13 +66,11 @@ def test_inpainting_begins_at_the_image(page: Page) -> None:
 def test_more_of_the_same(page: Page) -> None:
     made = creating.create(page, "an owl on a green background")
     creating.prompt(page).fill("something else is being typed")
-    first = creating.asked(page, "images?limit=1")["images"][0]
+    first = creating.newest(page)[0]
+    before = creating.total(page)
     creating.act(page, made, "Make similar")
-    page.wait_for_function(
-        "n => fetch('/api/images?limit=1').then(a => a.json()).then(a => a.total === n)",
-        arg=creating.asked(page, "images?limit=1")["total"] + 4,
-    )
-    similar = creating.asked(page, "images?limit=4")["images"]
+    creating.wait_for_total(page, before + 4)
+    similar = creating.newest(page, 4)
     assert {image["prompt"] for image in similar} == {"an owl on a green background"}
     assert len({image["seed"] for image in similar} | {first["seed"]}) == 5
     expect(creating.prompt(page)).to_have_value("something else is being typed")
@@ -67,7 +83,7 @@ def test_more_of_the_same(page: Page) -> None:
 def test_an_image_is_copied_in_every_form(page: Page) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     made = creating.create(page, "a sunflower on a blue background")
-    seed = creating.asked(page, "images?limit=1")["images"][0]["seed"]
+    seed = creating.newest(page)[0]["seed"]
 
     def copied(action: str, notice: str) -> str:
         creating.act(page, made, action)
@@ -93,12 +109,12 @@ def test_favourites_have_a_star(page: Page) -> None:
     made = creating.create(page, "a dog on a red background")
     creating.act(page, made, "Favourite")
     expect(made.get_by_title("Favourite")).to_be_visible()
-    assert creating.asked(page, "images?limit=1")["images"][0]["favourite"]
+    assert creating.newest(page)[0]["favourite"]
 
 
 def test_a_deleted_image_can_be_had_back(page: Page) -> None:
     made = creating.create(page, "a bicycle on a yellow background")
-    total = creating.asked(page, "images?limit=1")["total"]
+    total = creating.total(page)
     creating.act(page, made, "Delete")
     expect(page.get_by_text("Image deleted.")).to_be_visible()
     expect(page.get_by_role("link", name=f"All {total - 1:,}")).to_be_visible()
@@ -137,7 +153,7 @@ def test_its_wish_is_loaded_into_the_form(page: Page) -> None:
     creating.act(page, made, "Load its wish")
     expect(creating.prompt(page)).to_have_value("a piano on a red background")
     assert said(page)["steps"] == 9
-    assert said(page)["seed"] == creating.asked(page, "images?limit=1")["images"][0]["seed"]
+    assert said(page)["seed"] == creating.newest(page)[0]["seed"]
 
 
 def test_the_image_does_not_move_what_is_around_it(page: Page) -> None:
