@@ -6,6 +6,8 @@ import { base, grid } from "./axes.js";
 
 const WAIT = 250; // ms after the last change
 const SHOWN = 8;
+const MEASURING = 409; // the device is still being measured
+const AGAIN = 2000; // ms
 const asked = signal({ plan: null, error: null });
 let following = false;
 
@@ -20,14 +22,19 @@ export function useTablePlan() {
       const body = { request: base.value, styles: chosenStyles.value, grid: grid.value };
       if (!grid.value || !online.value) return;
       clearTimeout(timer);
-      timer = setTimeout(() => {
+      const ask = () => {
         stop.abort();
         const mine = stop = new AbortController();
         api.plan(body, mine.signal).then(
           (plan) => { asked.value = { plan, error: null }; },
-          (error) => { if (!mine.signal.aborted && error.status) asked.value = { plan: null, error }; },
+          (error) => {
+            if (mine.signal.aborted || !error.status) return;
+            if (error.status === MEASURING) timer = setTimeout(ask, AGAIN);
+            else asked.value = { plan: null, error };
+          },
         );
-      }, WAIT);
+      };
+      timer = setTimeout(ask, WAIT);
     });
     return () => {
       following = false;

@@ -70,16 +70,16 @@ async function loadPage() {
 /** Load until the image of this place is there.  Calls while one is under way join it. */
 export function need(place) {
   wanted = Math.max(wanted, place);
-  loading ??= (async () => {
-    try {
-      while (next !== null && items.value.length <= wanted) await loadPage();
-    } catch (error) {
-      problem.value = error;
-    } finally {
-      loading = null;
-    }
-  })();
+  loading ??= fill().finally(() => { loading = null; });
   return loading;
+}
+
+async function fill() {
+  try {
+    while (next !== null && items.value.length <= wanted) await loadPage();
+  } catch (error) {
+    problem.value = error;
+  }
 }
 
 /** Everything that matches, for a selection of all. */

@@ -7,6 +7,7 @@ import { keep } from "../wish.js";
 import { duration } from "../words.js";
 
 export const MODEL = "mini";
+const MEASURING = 409; // the device is still being measured
 const KEY = "darkroom.how";
 const BEGIN = { prompt: "a hamster on a blue background", jobs: {} };
 
@@ -52,9 +53,12 @@ export function useSeconds(body) {
   const text = JSON.stringify(body);
   useEffect(() => {
     const stop = new AbortController();
-    const timer = setTimeout(() => {
-      api.plan(JSON.parse(text), stop.signal).then((plan) => setSeconds(plan.seconds), () => {});
-    }, 300);
+    let timer;
+    const ask = () => api.plan(JSON.parse(text), stop.signal).then(
+      (plan) => setSeconds(plan.seconds),
+      (error) => { if (error.status === MEASURING) timer = setTimeout(ask, 2000); },
+    );
+    timer = setTimeout(ask, 300);
     return () => {
       clearTimeout(timer);
       stop.abort();

@@ -64,9 +64,9 @@ function Filters({ seen }) {
       <${Pick} label="Size" name="side" all="Any size" options=${SIDES.slice(1)} />
       <label class="gallery-pick"><span>From</span><input type="date" value=${said.from} max=${said.to} onChange=${(event) => choose({ from: event.target.value })} /></label>
       <label class="gallery-pick"><span>To</span><input type="date" value=${said.to} min=${said.from} onChange=${(event) => choose({ to: event.target.value })} /></label>
-      <label class="gallery-pick"><span class="unseen">Order</span><select value=${said.order} onChange=${(event) => choose({ order: event.target.value })}>
+      <span class="gallery-pick"><select aria-label="Order" value=${said.order} onChange=${(event) => choose({ order: event.target.value })}>
         <option value="new">Newest first</option><option value="old">Oldest first</option>
-      </select></label>
+      </select></span>
       ${filtered.value && html`<button class="quiet" onClick=${() => choose({ ...NO_FILTER, order: said.order })}>Clear</button>`}
     </div>
   </div>`;
@@ -89,12 +89,12 @@ function Pick({ label, name, all, options }) {
   const value = filter.value[name];
   if (options.length < 2 && !value && name !== "tag") return null;
   if (!options.length && !value) return null;
-  return html`<label class="gallery-pick"><span class="unseen">${label}</span>
-    <select value=${value} data-said=${value !== ""} onChange=${(event) => choose({ [name]: event.target.value })}>
+  return html`<span class="gallery-pick">
+    <select aria-label=${label} value=${value} data-said=${value !== ""} onChange=${(event) => choose({ [name]: event.target.value })}>
       <option value="">${all}</option>
       ${options.map((option) => html`<option key=${option.value} value=${option.value}>${option.label}</option>`)}
     </select>
-  </label>`;
+  </span>`;
 }
 
 function Selection() {
