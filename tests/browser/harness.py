@@ -102,7 +102,8 @@ class Darkroom:
 class Windows:
     """Opens windows and sees what a page must never do.
 
-    That is: errors in the console, broken policies, requests that fail or are refused.
+    That is: errors in the console, broken policies, requests that fail, are refused, or go to
+    anybody but the server.
     """
 
     def __init__(self, browser: Browser, url: str, cookie: StorageState) -> None:
@@ -127,6 +128,7 @@ class Windows:
         context.set_default_timeout(PATIENCE)
         context.on("console", self._console)
         context.on("weberror", lambda error: self._seen.append(f"script: {error.error}"))
+        context.on("request", self._asked)
         context.on("requestfailed", self._failed)
         context.on("response", self._answered)
         self._contexts.append(context)
@@ -151,6 +153,10 @@ class Windows:
         if message.type == "error" and "Failed to load resource" not in message.text:
             self._seen.append(f"console: {message.text}")
 
+    def _asked(self, request: Request) -> None:
+        if not request.url.startswith((self._url, "blob:", "data:")):
+            self._seen.append(f"request to somebody else: {request.url}")
+
     def _failed(self, request: Request) -> None:
         # What a page breaks off itself, as the stream of events when it is left, did not fail.
         if request.failure != "net::ERR_ABORTED":
@@ -164,10 +170,14 @@ class Windows:
             self._seen.append(f"answer: {method} {url} {response.status}")
 
 
-def violations(page: Page) -> list[str]:
-    """Serious and critical findings of axe-core on what the page shows now."""
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found: dict[str, Any] = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+def violations(page: Page, *, rules: tuple[str, ...] = ()) -> list[str]:
+    """Serious and critical findings of axe-core on what the page shows now; all rules, or some."""
+    if not page.evaluate("() => Boolean(window.axe)"):
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+    chosen = {"runOnly": {"type": "rule", "values": list(rules)}} if rules else {}
+    found: dict[str, Any] = page.evaluate(
+        "options => axe.run(document, options)", {"resultTypes": ["violations"], **chosen}
+    )
     return [
         f"{violation['id']} ({violation['impact']}): {violation['help']}\n"
         + "\n".join(

@@ -166,6 +166,22 @@ def test_inpainting_leaves_the_rest_as_it_was(page: Page) -> None:
     assert not np.array_equal(made[mask], shades[mask])
 
 
+def test_an_image_goes_on_beyond_its_edge(page: Page) -> None:
+    shades = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    paper = canvas(page, Image.fromarray(shades), "Inpaint")
+    paper.tool("Extend")
+    paper.dialog.get_by_role("spinbutton", name="Right").fill("32")
+    page.keyboard.press("Tab")
+    expect(paper.dialog.get_by_text("becomes 96 × 64")).to_be_visible()
+    assert paper.use()["extend"] == [0, 0, 32, 0]
+    prompt = "a balloon on a blue background"
+    generate(page, prompt)
+    arrived(page, prompt)
+    made = np.array(file_of(page, newest(page, prompt)["image"]).convert("RGB"))
+    assert made.shape == (64, 96, 3)
+    assert np.array_equal(made[:, :64], shades)
+
+
 def test_a_sketch_becomes_an_image(page: Page) -> None:
     paper = canvas(page, Image.new("RGB", (64, 64), (120, 190, 240)))
     paper.press("Yellow")

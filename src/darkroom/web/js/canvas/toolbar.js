@@ -99,6 +99,7 @@ function Crop({ easel }) {
     <${Pixels} label="From top" value=${now.y} most=${height - 8} onChange=${(value) => change("y", value)} />
     <${Pixels} label="Width" value=${now.width} least=${8} most=${width} onChange=${(value) => change("width", value)} />
     <${Pixels} label="Height" value=${now.height} least=${8} most=${height} onChange=${(value) => change("height", value)} />
+    ${!crop && html`<span class="muted small easel-size">Drag a frame, or type it</span>`}
     <button class="button small" disabled=${!crop} onClick=${() => easel.applyCrop()}>Cut it out</button>`;
 }
 
