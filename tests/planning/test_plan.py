@@ -166,6 +166,22 @@ def test_time_follows_the_work() -> None:
     assert planned(machine=CARD).seconds < 0.02 * one
 
 
+def test_every_reading_of_the_image_is_counted() -> None:
+    """A model made for inpainting reads what is left of it; all of it where that is noised."""
+    nine = replace(V1, task="inpaint", unet=replace(V1.unet, in_channels=9))
+
+    def seconds(spec: ModelSpec, strength: float) -> float:
+        request = Request(
+            task="inpaint", image=b"x", mask=b"x", steps=4, sampler="euler", strength=strength
+        )
+        return plan(resolve(request, spec, input_size=(512, 512)), spec, LAPTOP).seconds
+
+    assert seconds(nine, 1.0) == pytest.approx(seconds(V1, 1.0), rel=0.01)
+    again = seconds(nine, 0.75) - seconds(V1, 0.75)
+    arithmetic = encoder_cost(V1.autoencoder, 512, 512).flops / LAPTOP.speed["bf16"]
+    assert arithmetic < again < 3 * arithmetic
+
+
 def test_memory_follows_the_work() -> None:
     small = planned().peak_bytes
     assert planned(width=1024, height=1024).peak_bytes > small

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from torch import Tensor
 
 from darkroom.contracts import ImageDone, Request, Sides
 from darkroom.errors import ImageError, RequestError
@@ -18,6 +19,7 @@ from darkroom.images import inspection, io, masks
 from darkroom.planning import again
 from darkroom.tasks import finish
 from darkroom.tasks.engine import Engine
+from darkroom.tasks.studio import Studio
 from tests.tasks.conftest import Wish
 from tests.tasks.pictures import distance, done, noted, photograph
 from tests.tasks.test_inpaint_oracle import engine_of, networks
@@ -260,6 +262,30 @@ def test_a_mask_of_another_size_is_fitted_and_that_is_said(engine: Engine, wish:
     said = noted(engine.run(request))
     assert "The mask, 20 x 28, was stretched to the image's 40 x 56." in said
     assert distance(one(engine, request).image, one(engine, painted(wish)).image) <= 1
+
+
+@pytest.mark.parametrize(("strength", "nine", "readings"), [(1.0, 1, 1), (0.6, 2, 1), (0.0, 2, 1)])
+def test_an_image_is_read_as_often_as_it_is_needed(
+    engine: Engine,
+    made_for_it: Engine,
+    wish: Wish,
+    strength: float,
+    nine: int,
+    readings: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[Tensor] = []
+    encode = Studio.encode
+
+    def counted(studio: Studio, colours: Tensor) -> Tensor:
+        read.append(colours)
+        return encode(studio, colours)
+
+    monkeypatch.setattr(Studio, "encode", counted)
+    for model, expected in (made_for_it, nine), (engine, readings):
+        read.clear()
+        one(model, painted(wish, strength=strength))
+        assert len(read) == expected
 
 
 def test_what_was_done_to_a_mask_is_said(engine: Engine, wish: Wish) -> None:

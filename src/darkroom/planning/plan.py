@@ -177,12 +177,14 @@ def _looks(resolved: Resolved, spec: ModelSpec) -> Iterator[Cost]:
         yield from [image_cost(spec.image_encoder)] * (1 + len(request.images))
 
 
-def _begins_encoded(resolved: Resolved) -> bool:
-    """Whether the autoencoder reads the input image."""
+def _encodings(resolved: Resolved, spec: ModelSpec) -> int:
+    """How often the autoencoder reads the input image."""
     task = resolved.request.task
+    if task == "inpaint" and spec.task == "inpaint":  # what is left of it, and all of it
+        return 1 if resolved.from_noise else 2
     if task == "depth2img":
-        return not resolved.from_noise
-    return resolved.request.image is not None and task not in {"upscale", "vary"}
+        return 0 if resolved.from_noise else 1
+    return 1 if resolved.request.image is not None and task not in {"upscale", "vary"} else 0
 
 
 def _run(resolved: Resolved, spec: ModelSpec, prompts: Prompts, index: int) -> _Run:
@@ -202,7 +204,8 @@ def _run(resolved: Resolved, spec: ModelSpec, prompts: Prompts, index: int) -> _
     }
     last = index == len(resolved.passes) - 1
     in_pixels = resolved.hires is not None and resolved.hires.enlarger == "lanczos"
-    decoded, encoded = last or in_pixels, in_pixels if index else _begins_encoded(resolved)
+    decoded, encodings = last or in_pixels, int(in_pixels) if index else _encodings(resolved, spec)
+    encoder = _times(encoder_cost(spec.autoencoder, height, width), encodings)
     return _Run(
         unet=costs[max(costs)],
         rows=max(max(rows.values()) for _, rows in seen),
@@ -214,7 +217,7 @@ def _run(resolved: Resolved, spec: ModelSpec, prompts: Prompts, index: int) -> _
             for tokens, count in rows.items()
         ),
         decoder=_times(decoder_cost(spec.autoencoder, height, width), looks) if decoded else None,
-        encoder=encoder_cost(spec.autoencoder, height, width) if encoded else None,
+        encoder=encoder if encodings else None,
         picture_bytes=_PICTURE * this.canvas_width * this.canvas_height if count > 1 else 0,
     )
 

@@ -26,16 +26,18 @@ def inpaint(studio: Studio, given: Given) -> Iterator[Event]:
     run = Run(studio)
     paste = _paste(studio, given)
     colours, painted = _seen(paste, run.size)
-    latent = studio.encode(colours)
+    latent: Tensor | None
     if studio.spec.task == "inpaint":
         sight, kept = Sight(beside=_shown(studio, colours, painted)), None
-        painted = _nearest(painted, latent)
+        latent = None if studio.resolved.from_noise else studio.encode(colours)
+        painted = _nearest(painted, run.latent_size)
     else:
+        sight, latent = Sight(), studio.encode(colours)
         painted = F.max_pool2d(painted.float(), studio.spec.autoencoder.factor) > 0
-        sight, kept = Sight(), Kept(latent=latent, painted=painted)
+        kept = Kept(latent=latent, painted=painted)
     for batch in studio.batches():
         noise = run.noise(batch)
-        if studio.resolved.from_noise:
+        if latent is None or studio.resolved.from_noise:
             latents = yield from run.from_noise(batch, noise, sight, kept)
         else:
             filled = _filled(studio, run, batch, latent, painted)
@@ -67,12 +69,13 @@ def _shown(studio: Studio, colours: Tensor, painted: Tensor) -> Tensor:
     The mask, and the latent of the image in which all that is painted is grey.
     """
     masked = studio.encode(torch.where(painted[0], 0.0, colours))
-    return torch.cat([_nearest(painted, masked).float(), masked], dim=1)
+    height, width = masked.shape[-2:]
+    return torch.cat([_nearest(painted, (height, width)).float(), masked], dim=1)
 
 
-def _nearest(painted: Tensor, latent: Tensor) -> Tensor:
+def _nearest(painted: Tensor, size: tuple[int, int]) -> Tensor:
     """The mask in latents as such models were trained: by the nearest pixel, [1, 1, h, w]."""
-    return F.interpolate(painted.float(), latent.shape[-2:], mode="nearest") > 0
+    return F.interpolate(painted.float(), size, mode="nearest") > 0
 
 
 def _filled(studio: Studio, run: Run, batch: Batch, latent: Tensor, painted: Tensor) -> Tensor:
