@@ -204,6 +204,7 @@ class Image(BaseModel):
     favourite: bool
     tags: list[str]
     steps: int
+    flagged: bool
     missing: bool
     trashed: str | None
     file: str

@@ -110,6 +110,7 @@ def of_image(image: Image) -> dict[str, Any]:
         "favourite": image.favourite,
         "tags": list(image.tags),
         "steps": image.film_steps,
+        "flagged": image.flagged,
         "missing": image.missing,
         "trashed": image.trashed,
         "file": f"/api/images/{image.id}/file",
