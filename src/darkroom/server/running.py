@@ -32,6 +32,7 @@ from darkroom.worker.decoder import Decoder
 PORT = 7860  # where programs that speak A1111's API look first
 _PORTS = 20  # that are tried, one after the other
 _STOP_SECONDS = 10.0
+_HOUSEKEEPING_SECONDS = 3600.0
 
 _log = logging.getLogger(__name__)
 
@@ -104,9 +105,15 @@ class Server:
             self._crew.start()
             ready()
             _tidy(self.services)
+            while not stopped.wait(_HOUSEKEEPING_SECONDS):
+                _keep_house(self.services)
 
+        stopped = threading.Event()
         server = _Uvicorn(config, self.services.news.hub, begun)
-        server.run(sockets=list(self._sockets))
+        try:
+            server.run(sockets=list(self._sockets))
+        finally:
+            stopped.set()
 
 
 class _Uvicorn(uvicorn.Server):
@@ -187,7 +194,16 @@ def _tidy(services: Services) -> None:
         if store.rebuild:
             store.gallery.rebuild(_found)
             services.news.reset()
-        store.prune()
+    except DarkroomError as error:
+        _log.warning("%s %s", error.message, error.hint)
+    _keep_house(services)
+
+
+def _keep_house(services: Services) -> None:
+    """Copy the database, and remove what nobody can miss."""
+    try:
+        services.store.keep_copy()
+        services.store.prune()
     except DarkroomError as error:
         _log.warning("%s %s", error.message, error.hint)
 
