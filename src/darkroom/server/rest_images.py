@@ -127,7 +127,7 @@ def whole(image_id: Id, here: Here) -> dict[str, Any]:
     recipe = gallery.recipe(image_id)
     request, said = None, None
     if recipe is not None:
-        request, said = sayings.of_recipe(recipe, _spec_of(here, recipe.model))
+        request, said = sayings.of_recipe(recipe, _spec_of(here, recipe.model), here.hosts.port)
     return {
         "image": of_image(image),
         "recipe": None if recipe is None else wire.recipe_to_wire(recipe),

@@ -114,7 +114,7 @@ def tokens(body: answers.Words, here: Here) -> dict[str, Any]:
 def say(body: answers.Wished, here: Here) -> dict[str, str]:
     """The same wish as a command, as Python, and as a request to this API."""
     request = wording.styled(jobs.wished(here, body.request), body.styles)
-    return sayings.of_request(request, body.request)
+    return sayings.of_request(request, body.request, here.hosts.port)
 
 
 def _spelt_out(body: answers.Forecast, here: Here) -> tuple[Request, ...]:

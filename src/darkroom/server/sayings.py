@@ -25,16 +25,17 @@ _FLAGS = {"region_padding": "--padding", "depth": "--depth"}
 _LOADED = ("device", "precision", "prediction", "ema", "vae")  # what `darkroom.load` is told
 
 
-def of_request(request: Request, said: Mapping[str, Any] | None = None) -> dict[str, str]:
+def of_request(request: Request, said: Mapping[str, Any], port: int) -> dict[str, str]:
     """The wish as a command, as Python and as a request.  Files have names that stand for them.
 
-    `said`: the wish as the client says it; else it is made of the request.
+    `said`: the wish as a client says it; `port`: that of the server.
     """
-    form = said if said is not None else wire.request_to_wire(request, lambda _: "UPLOAD_ID")
-    return {"command": _command(request), "python": _python(request), "http": _http(form)}
+    return {"command": _command(request), "python": _python(request), "http": _http(said, port)}
 
 
-def of_recipe(recipe: Recipe, spec: ModelSpec | None) -> tuple[dict[str, Any], dict[str, str]]:
+def of_recipe(
+    recipe: Recipe, spec: ModelSpec | None, port: int
+) -> tuple[dict[str, Any], dict[str, str]]:
     """The wish that makes the image of a recipe again, and the same in other words.
 
     Inputs are named by their checksums.  `spec`: of its model, where that is here: then nothing is
@@ -44,7 +45,7 @@ def of_recipe(recipe: Recipe, spec: ModelSpec | None) -> tuple[dict[str, Any], d
     if spec is not None:
         request = _brief(request, recipe, spec)
     form = dict(wire.request_to_wire(request, lambda data: data.decode()))
-    return form, of_request(request, form)
+    return form, of_request(request, form, port)
 
 
 def _brief(request: Request, recipe: Recipe, spec: ModelSpec) -> Request:
@@ -163,10 +164,10 @@ def _python(request: Request) -> str:
     )
 
 
-def _http(form: Mapping[str, Any]) -> str:
+def _http(form: Mapping[str, Any], port: int) -> str:
     body = json.dumps({"request": {k: v for k, v in form.items() if v is not None}})
     return (
-        "curl http://127.0.0.1:7860/api/jobs \\\n"
+        f"curl http://127.0.0.1:{port}/api/jobs \\\n"
         '  -H "Authorization: Bearer $DARKROOM_TOKEN" \\\n'
         '  -H "Content-Type: application/json" \\\n'
         f"  -d {shlex.quote(body)}"
