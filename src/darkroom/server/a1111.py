@@ -93,7 +93,7 @@ async def txt2img(body: Txt2Img, request: Request, here: Here) -> Response:
 @router.post("/img2img")
 async def img2img(body: Img2Img, request: Request, here: Here) -> Response:
     """Images from an image, or of a masked part of one."""
-    pictures = DecodedPictures(lambda data: here.decoder.decode(data).png)
+    pictures = DecodedPictures(lambda data: here.uploads.decoded(data).png)
     known = ModelNames(here.shelf)
     wish = await run_in_threadpool(a1111_wishes.img2img, body, _options(request), known, pictures)
     return await _made(body, wish, request, here, pictures=bool(body.include_init_images))
@@ -152,7 +152,7 @@ async def extra_batch_images(body: ExtraBatch, request: Request, here: Here) -> 
 async def _enlarged(texts: list[str], body: Extras, request: Request, here: Services) -> list[str]:
     known = await run_in_threadpool(a1111_lists.x4_models, here)
     how = a1111_extras.enlarging(body, known)
-    arrived = [await run_in_threadpool(here.decoder.decode, file_of(text)) for text in texts]
+    arrived = [await run_in_threadpool(here.uploads.decoded, file_of(text)) for text in texts]
     for one in arrived:
         how.size((one.width, one.height))
     if how.model is None:
@@ -180,7 +180,7 @@ async def _enlarged(texts: list[str], body: Extras, request: Request, here: Serv
 @router.post("/png-info")
 def png_info(body: PngInfo, here: Here) -> Response:
     """What an image tells of how it was made."""
-    return _json(a1111_answers.png_info(here.decoder.decode(file_of(body.image))))
+    return _json(a1111_answers.png_info(here.uploads.decoded(file_of(body.image))))
 
 
 @router.get("/progress")

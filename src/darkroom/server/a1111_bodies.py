@@ -6,9 +6,10 @@ Numbers and switches may be written as text.  Fields that are not listed are rem
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, FiniteFloat
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
 
 SHOWN = 40  # characters of a client's word that a message repeats
+MAX_STYLES = 50
 
 
 def _spelled(text: str) -> str:
@@ -18,6 +19,7 @@ def _spelled(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_spelled)]
 Number = FiniteFloat
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
 class Body(BaseModel):
@@ -40,21 +42,21 @@ class Making(Body):
 
     prompt: Text | None = None
     negative_prompt: Text | None = None
-    styles: list[Text] | None = None
-    seed: int | None = None
-    subseed: int | None = None
+    styles: list[Text] | None = Field(None, max_length=MAX_STYLES)
+    seed: Whole | None = None
+    subseed: Whole | None = None
     subseed_strength: Number | None = None
-    seed_resize_from_h: int | None = None
-    seed_resize_from_w: int | None = None
+    seed_resize_from_h: Whole | None = None
+    seed_resize_from_w: Whole | None = None
     sampler_name: Text | None = None
     sampler_index: Text | None = None
     scheduler: Text | None = None
-    batch_size: int | None = None
-    n_iter: int | None = None
-    steps: int | None = None
+    batch_size: Whole | None = None
+    n_iter: Whole | None = None
+    steps: Whole | None = None
     cfg_scale: Number | None = None
-    width: int | None = None
-    height: int | None = None
+    width: Whole | None = None
+    height: Whole | None = None
     restore_faces: bool | None = None
     tiling: bool | None = None
     do_not_save_samples: bool | None = None
@@ -84,31 +86,31 @@ class Txt2Img(Making):
     enable_hr: bool | None = None
     hr_scale: Number | None = None
     hr_upscaler: Text | None = None
-    hr_second_pass_steps: int | None = None
-    hr_resize_x: int | None = None
-    hr_resize_y: int | None = None
+    hr_second_pass_steps: Whole | None = None
+    hr_resize_x: Whole | None = None
+    hr_resize_y: Whole | None = None
     hr_checkpoint_name: Text | None = None
     hr_sampler_name: Text | None = None
     hr_scheduler: Text | None = None
     hr_prompt: Text | None = None
     hr_negative_prompt: Text | None = None
-    firstphase_width: int | None = None
-    firstphase_height: int | None = None
+    firstphase_width: Whole | None = None
+    firstphase_height: Whole | None = None
 
 
 class Img2Img(Making):
     """The body of `/sdapi/v1/img2img`.  Pictures are base64, bare or as a data URL."""
 
     init_images: list[Text] | None = None
-    resize_mode: int | None = None
+    resize_mode: Whole | None = None
     image_cfg_scale: Number | None = None
     mask: Text | None = None
-    mask_blur: int | None = None
-    mask_blur_x: int | None = None
-    mask_blur_y: int | None = None
-    inpainting_fill: int | None = None
+    mask_blur: Whole | None = None
+    mask_blur_x: Whole | None = None
+    mask_blur_y: Whole | None = None
+    inpainting_fill: Whole | None = None
     inpaint_full_res: bool | None = None
-    inpaint_full_res_padding: int | None = None
+    inpaint_full_res_padding: Whole | None = None
     inpainting_mask_invert: bool | None = None
     initial_noise_multiplier: Number | None = None
     include_init_images: bool | None = None
@@ -117,14 +119,14 @@ class Img2Img(Making):
 class Extras(Body):
     """How an image is to be enlarged."""
 
-    resize_mode: int | None = None
+    resize_mode: Whole | None = None
     show_extras_results: bool | None = None
     gfpgan_visibility: Number | None = None
     codeformer_visibility: Number | None = None
     codeformer_weight: Number | None = None
     upscaling_resize: Number | None = None
-    upscaling_resize_w: int | None = None
-    upscaling_resize_h: int | None = None
+    upscaling_resize_w: Whole | None = None
+    upscaling_resize_h: Whole | None = None
     upscaling_crop: bool | None = None
     upscaler_1: Text | None = None
     upscaler_2: Text | None = None

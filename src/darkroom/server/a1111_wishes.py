@@ -16,6 +16,7 @@ from darkroom import names
 from darkroom.contracts import Enlarger, Fill, ModelTask, NoiseSource, Request, Task
 from darkroom.errors import RequestError
 from darkroom.images.io import Format
+from darkroom.planning.resolve import MAX_COUNT
 from darkroom.planning.suitability import taken_by
 from darkroom.server.a1111_bodies import SHOWN, Img2Img, Making, Txt2Img
 from darkroom.server.model_names import Models
@@ -135,6 +136,8 @@ def _one_each(said: dict[str, Any], files: list[bytes], body: Img2Img) -> tuple[
     if len(files) == 1:
         return (completed({**said, "image": files[0]}),)
     rounds = 1 if body.n_iter is None else body.n_iter
+    if len(files) * rounds > MAX_COUNT:
+        raise RequestError(f"These are more than {MAX_COUNT:,} images.", "Ask for fewer rounds.")
     seed = said.get("seed")
     seed = secrets.randbelow(SEEDS) if seed is None else seed
     varied = said.get("variation_strength") is not None

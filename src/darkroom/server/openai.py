@@ -67,12 +67,17 @@ def _refused(error: DarkroomError) -> JSONResponse:
         headers["x-should-retry"] = "false"  # a wish that failed once fails again
     answer = openai_answers.problem(
         status,
-        refusals.without_paths(error.message),
-        refusals.without_paths(error.hint),
+        _told(error.message),
+        _told(error.hint),
         getattr(error, "param", None),
         getattr(error, "code", None),
     )
     return JSONResponse(answer, status, headers)
+
+
+def _told(text: str) -> str:
+    """Without paths, and without halves of characters that the client sent."""
+    return refusals.without_paths(text).encode("utf-8", "replace").decode()
 
 
 _FIELDS: dict[str, Any] = {
@@ -151,7 +156,7 @@ def _edit(here: Services, texts: dict[str, Any], sent: Mapping[str, list[bytes]]
         sent.get("image", []),
         masks[0] if masks else None,
         ModelNames(here.shelf),
-        DecodedPictures(lambda data: here.decoder.decode(data).png),
+        DecodedPictures(lambda data: here.uploads.decoded(data).png),
         here.store.inputs.read,
     )
 
@@ -237,8 +242,8 @@ async def _streamed(
             raise _without_images(job)
     except DarkroomError as error:
         status = refusals.status_of(error)
-        message = refusals.without_paths(error.message), refusals.without_paths(error.hint)
-        yield openai_answers.event("error", openai_answers.problem(status, *message))
+        problem = openai_answers.problem(status, _told(error.message), _told(error.hint))
+        yield openai_answers.event("error", problem)
 
 
 def _is_due(event: waiting.Stepped, shown: int, partial_images: int) -> bool:

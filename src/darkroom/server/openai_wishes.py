@@ -23,6 +23,7 @@ from darkroom.store.wire import request_from_wire
 
 MAX_IMAGES = 10
 MAX_PARTIAL = 3
+MAX_STYLES = 50
 # Accepted and without effect: there is one quality, nobody is watched, and prompts say the style.
 _IGNORED: Mapping[str, tuple[str, ...]] = {
     "quality": ("auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"),
@@ -85,6 +86,9 @@ def generation(body: Mapping[str, object], models: Models, read: Read) -> Wish:
         UnusableError: a field that cannot be meant, or that does not exist.
         DarkroomError: as for other wishes.
     """
+    for name in ("image", "mask"):
+        if body.get(name) is not None:
+            raise UnusableError(f"There is no {name} here.", "Use /v1/images/edits.", name)
     said = _said(body, models, read)
     task = said.setdefault("task", "txt2img")
     if task != "txt2img":
@@ -274,6 +278,8 @@ def _wish(body: Mapping[str, object], said: Mapping[str, Any]) -> Wish:
     names = [styles] if isinstance(styles, str) else styles
     if not isinstance(names, Sequence) or not all(isinstance(one, str) for one in names):
         raise UnusableError("Styles are names in a list.", "Or leave them out.", "styles")
+    if len(names) > MAX_STYLES:
+        raise UnusableError(f"These are {len(names)} styles.", f"At most {MAX_STYLES}.", "styles")
     return Wish(
         request=completed(said),
         styles=tuple(cast("Sequence[str]", names)),
