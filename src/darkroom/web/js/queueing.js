@@ -33,6 +33,12 @@ export const clearWaiting = trying(async () => {
   toast(ids.length === 1 ? "One job cancelled." : `${ids.length} jobs cancelled.`);
 });
 
+/** What failed or was cancelled is forgotten; images stay. */
+export const clearStopped = trying(async () => {
+  await api.clear("finished");
+  await refresh();
+});
+
 /** One place earlier or later, or before another job. @param {Job} job @param {string|null} before */
 export const moveJob = trying(async (job, before) => {
   await api.move(job.id, before);

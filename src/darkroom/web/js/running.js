@@ -48,6 +48,14 @@ export function show(image) {
   compared.value = null;
 }
 
+/** The image before or after the one that is shown. @param {-1|1} way */
+export function showNext(way) {
+  const now = view.value;
+  const at = now.kind === "image" ? recent.value.findIndex((image) => image.id === now.image.id) : -1;
+  const next = recent.value[at + way];
+  if (next) show(next);
+}
+
 /**
  * What stands on the stage: `{kind: "image", image}`, `{kind: "live"|"loading"|"waiting"|"failed"|"cancelled", job}`
  * or `{kind: "empty"}`.

@@ -94,6 +94,14 @@ function putStep(step) {
   progress.value = new Map(progress.value).set(step.job, { ...step, frames });
 }
 
+/** Of a job that ran before this page was open: how far it is, until its next step tells more. */
+function seen(job) {
+  if (progress.value.has(job.id)) return;
+  const { id, step, steps, images, images_done: index, seconds_left } = job;
+  const fraction = (index + step / steps) / images;
+  progress.value = new Map(progress.value).set(id, { job: id, index, step, steps, fraction, seconds_left, preview: null, frames: [] });
+}
+
 /** Everything anew: at the start, after a break, after a `reset`. */
 export async function refresh() {
   const [now, queue, images] = await Promise.all([api.status(), api.jobs({ limit: 200 }), api.images({ limit: RECENT })]);
@@ -101,6 +109,7 @@ export async function refresh() {
   batch(() => {
     status.value = now;
     jobsById.value = new Map(queue.jobs.map((job) => [job.id, job]));
+    queue.jobs.filter((job) => job.state === "running" && job.step).forEach(seen);
     recent.value = images.images;
     total.value = images.total;
   });
@@ -116,7 +125,7 @@ const refreshers = {
 /** Ask again for one list. @param {keyof typeof refreshers} what */
 export const reload = (what) => refreshers[what]();
 
-/** The server is asked for everything; where it is away, again when it is back. */
+/** The server is asked for everything: at each connection, the first too. */
 async function load() {
   const asked = [refresh(), ...Object.values(refreshers).map((ask) => ask())];
   await Promise.allSettled(asked);
@@ -136,6 +145,5 @@ export function start() {
   on("models", () => reload("models").catch(() => {}));
   on("reset", () => refresh().catch(() => {}));
   on("open", load);
-  load();
   listen();
 }

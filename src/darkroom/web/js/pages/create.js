@@ -16,11 +16,13 @@ import { Stage } from "../parts/stage.js";
 import { Styles } from "../parts/styles.js";
 import { followWish, lacking, planning } from "../plan.js";
 import { html, useEffect } from "../preact.js";
-import { run } from "../running.js";
+import { run, showNext } from "../running.js";
 import { TASKS, takes, wish } from "../wish.js";
 
 followWish();
 
+/** Keys that turn to the image before and after, where nothing else has the focus. */
+const WAYS = { ArrowLeft: -1, ArrowRight: 1 };
 const TABS = TASKS.map(({ name, title }) => ({ value: name, label: title }));
 
 /** @param {{route: import("../router.js").Route}} props */
@@ -28,15 +30,20 @@ export default function Create({ route }) {
   useEffect(() => takeInvitation(route.query), [route]);
   useEffect(() => {
     const onKeyDown = (event) => {
-      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || document.querySelector("dialog[open]")) return;
-      event.preventDefault();
-      if (!lacking.value && !planning.value.error) run();
+      if (document.querySelector("dialog[open]")) return;
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+        event.preventDefault();
+        if (!lacking.value && !planning.value.error) run();
+      } else if (WAYS[event.key] && [document.body, document.querySelector("main")].includes(document.activeElement)) {
+        showNext(WAYS[event.key]);
+      }
     };
     addEventListener("keydown", onKeyDown);
     return () => removeEventListener("keydown", onKeyDown);
   }, []);
   const { task } = wish.value;
   return html`<div class="create">
+    <h1 class="unseen">Create</h1>
     <section class="panel" aria-label="Wishes">
       <div class="panel-fields">
         <${Segmented} label="Task" value=${task} options=${TABS} onSay=${turnTo} />

@@ -52,7 +52,7 @@ const Fresh = () => html`<${Group} title="Sampling noise">
     <${NumberField} label="Churn to sigma" min=${0} max=${1000} step=${0.1} placeholder="no end" ...${bound("churn_end")} />`}
   <${NumberField} label="Noise scale" min=${0} max=${2} step=${0.01} ...${bound("noise_scale")} fallback=${1} />
   <${NumberField} label="Seed offset" hint="Added to the seeds of the noise of the steps" min=${0} max=${1e9} ...${bound("seed_offset")} fallback=${0} />
-  <${Select} label="Noise drawn by" options=${NOISES} ...${bound("noise")} fallback="cpu" />
+  <div class="whole"><${Select} label="Noise drawn by" options=${NOISES} ...${bound("noise")} fallback="cpu" /></div>
 <//>`;
 
 const Varying = () => html`<${Group} title="Variation of a seed">

@@ -1,6 +1,6 @@
 /** The queue: what runs, what waits and in which order, what failed and why. */
 import { api } from "../api.js";
-import { cancelJob, clearWaiting, forgetJob, moveBy, moveJob, pauseQueue, retryJob } from "../queueing.js";
+import { cancelJob, clearStopped, clearWaiting, forgetJob, moveBy, moveJob, pauseQueue, retryJob } from "../queueing.js";
 import { html, signal } from "../preact.js";
 import { followed, show } from "../running.js";
 import { progress, running, status, stopped, waiting } from "../state.js";
@@ -14,12 +14,13 @@ const over = signal(null);
 
 export function Queue() {
   const paused = status.value?.queue.paused ?? false;
-  const more = waiting.value.length - SHOWN;
+  const more = Math.max(waiting.value.length, status.value?.queue.waiting ?? 0) - Math.min(SHOWN, waiting.value.length);
   const none = !running.value.length && !waiting.value.length && !stopped.value.length;
   return html`<section class="queue" aria-label="Queue">
     <div class="spread aside-head"><h2>Queue</h2>
       <span class="row">
-        ${waiting.value.length > 1 && html`<button class="quiet" onClick=${clearWaiting}>Clear</button>`}
+        ${waiting.value.length > 1 && html`<button class="quiet" title="Cancel all that waits" onClick=${clearWaiting}>Clear</button>`}
+        ${waiting.value.length < 2 && stopped.value.length > 1 && html`<button class="quiet" title="Forget what failed or was cancelled" onClick=${clearStopped}>Tidy up</button>`}
         <button class="quiet" aria-pressed=${paused} onClick=${() => pauseQueue(!paused)}>${paused ? "Resume" : "Pause"}</button>
       </span></div>
     ${paused && html`<p class="notice">Paused: what waits stays where it is.</p>`}

@@ -74,7 +74,7 @@ function sizeOf(request) {
 }
 
 const Place = ({ icon, title: heading, text, hint, busy, children }) => html`<div class=${busy ? "stage-note busy" : "stage-note"}>
-  ${icon && html`<${Icon} name=${icon} />`}<h1>${heading}</h1>${text && html`<p>${text}</p>`}${hint && html`<p class="muted">${hint}</p>`}
+  ${icon && html`<${Icon} name=${icon} />`}<h2>${heading}</h2>${text && html`<p>${text}</p>`}${hint && html`<p class="muted">${hint}</p>`}
   <div class="row wrap">${children}</div>
 </div>`;
 
