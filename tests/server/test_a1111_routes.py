@@ -7,7 +7,6 @@ import threading
 import time
 from typing import Any
 
-import httpx
 import pytest
 from PIL import Image
 
@@ -32,7 +31,7 @@ def text_of(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def problem(answer: httpx.Response) -> dict[str, Any]:
+def problem(answer: Any) -> dict[str, Any]:
     """The problem in the shape of the original."""
     assert 400 <= answer.status_code < 500, answer.text
     said: dict[str, Any] = answer.json()
@@ -137,9 +136,9 @@ def test_options_are_judged_before_they_hold(house: House) -> None:
     assert told["sd_model_checkpoint"].startswith("mini")
 
 
-def answered(house: House, path: str, body: dict[str, Any], file: bytes) -> httpx.Response:
+def answered(house: House, path: str, body: dict[str, Any], file: bytes) -> Any:
     """The answer to a call that waits, while somebody makes this file of every image."""
-    came: list[httpx.Response] = []
+    came: list[Any] = []
     asking = threading.Thread(
         target=lambda: came.append(house.client.post(f"/sdapi/v1/{path}", json=body))
     )

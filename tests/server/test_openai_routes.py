@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.server.conftest import ADDRESS, House
@@ -11,7 +10,7 @@ from tests.server.conftest import ADDRESS, House
 GENERATE, EDIT = "/v1/images/generations", "/v1/images/edits"
 
 
-def problem(answer: httpx.Response) -> dict[str, Any]:
+def problem(answer: Any) -> dict[str, Any]:
     """The problem in OpenAI's shape."""
     assert 400 <= answer.status_code < 500, answer.text
     said = answer.json()

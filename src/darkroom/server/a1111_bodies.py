@@ -42,7 +42,7 @@ class Making(Body):
 
     prompt: Text | None = None
     negative_prompt: Text | None = None
-    styles: list[Text] | None = Field(None, max_length=MAX_STYLES)
+    styles: Annotated[list[Text], Field(max_length=MAX_STYLES)] | None = None
     seed: Whole | None = None
     subseed: Whole | None = None
     subseed_strength: Number | None = None
