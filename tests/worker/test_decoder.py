@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from PIL import Image, PngImagePlugin
 from darkroom.errors import ImageError
 from darkroom.images import io as files
 from darkroom.worker.decoder import Decoder
+from tests.images.test_reading import REJECTED
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,18 @@ def test_what_is_no_image_is_refused_and_the_next_one_opened(decoder: Decoder, d
     with pytest.raises(ImageError):
         decoder.decode(data)
     assert decoder.decode(encoded(noise("RGB"))).width == 40
+
+
+@pytest.mark.parametrize("kind", REJECTED)
+def test_hostile_files_are_refused_without_a_crash(decoder: Decoder, kind: str) -> None:
+    decoder.decode(encoded(noise("RGB")))
+    before = decoder._children[0]._process
+    begin = time.process_time()
+    with pytest.raises(ImageError) as refused:
+        decoder.decode(REJECTED[kind]())
+    assert "had to stop" not in refused.value.message
+    assert decoder._children[0]._process is before
+    assert time.process_time() - begin < 2
 
 
 def test_a_crash_costs_one_file(decoder: Decoder) -> None:
