@@ -28,7 +28,7 @@ class Answer:
 
 def scope(method: str, address: str, headers: Mapping[str, str]) -> Scope:
     path, _, query = address.partition("?")
-    known = {"host": "127.0.0.1:7860"} | headers
+    known = {"host": "127.0.0.1:7860", **headers}
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},

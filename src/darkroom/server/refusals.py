@@ -67,7 +67,7 @@ _STATUS: Mapping[type[DarkroomError], int] = {
 _QUEUE_SECONDS = 30  # after which there may be room
 # A path begins where a word begins; the folders that are known may hold spaces as well.
 _PATH = re.compile(
-    r"(?<![\w/.:])(?!/api/)(?:~|[A-Za-z]:)?[\\/](?:[^\s\\/:*?\"<>|,;'’”]+[\\/]+)*"
+    r"(?<![\w/.:])(?!/(?:api|v1|sdapi)/)(?:~|[A-Za-z]:)?[\\/](?:[^\s\\/:*?\"<>|,;'’”]+[\\/]+)*"
     r"(?P<name>[^\s\\/:*?\"<>|,;'’”]+)"
 )
 BROKEN = ("Something went wrong in Darkroom itself.", "Try again; its terminal says more.")
@@ -110,6 +110,8 @@ def body(path: str, status: int, message: str, hint: str = "") -> Mapping[str, A
 
 def without_paths(text: str) -> str:
     """The text with every path cut down to its last part."""
+    if "/" not in text and "\\" not in text:
+        return text
     for folder in _folders():
         text = text.replace(folder, "")
     return _PATH.sub(lambda found: found["name"], text)

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from darkroom import __version__, names, paths, settings
 from darkroom.planning.comparing import AXES
+from darkroom.server.refusals import without_paths
 from darkroom.server.services import Here
 from darkroom.server.told_settings import told_settings
 
@@ -32,7 +33,7 @@ def status(here: Here) -> dict[str, Any]:
         "offline": True,
         "safety": here.safety(),
         "defaults": {"model": settings.read("model")},
-        "notes": list(here.store.notes),
+        "notes": [without_paths(note) for note in here.store.notes],
     }
 
 

@@ -14,7 +14,7 @@ from darkroom.contracts import ModelSpec
 from darkroom.errors import DarkroomError
 from darkroom.server import answers, sayings
 from darkroom.server.answers import Id
-from darkroom.server.refusals import Refusal, missing
+from darkroom.server.refusals import Refusal, missing, without_paths
 from darkroom.server.services import Here
 from darkroom.server.views import of_happening, of_image
 from darkroom.store import durable, wire
@@ -132,7 +132,7 @@ def whole(image_id: Id, here: Here) -> dict[str, Any]:
         "image": of_image(image),
         "recipe": None if recipe is None else wire.recipe_to_wire(recipe),
         "request": request,
-        "notes": list(gallery.notes(image_id)),
+        "notes": [without_paths(note) for note in gallery.notes(image_id)],
         "parents": [of_image(one) for one in gallery.parents(image_id)],
         "children": [of_image(one) for one in gallery.children(image_id)],
         "sayings": said,

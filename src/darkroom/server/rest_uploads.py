@@ -1,6 +1,5 @@
 """`/api/uploads`: images that come in.  A process of its own opens them; here they are bytes."""
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -14,7 +13,6 @@ from darkroom.server.services import Here
 
 router = APIRouter(prefix="/api/uploads", tags=["uploads"])
 
-_AT_ONCE = asyncio.Semaphore(4)
 _SIDES = (64, 128, 256, 512, 1024, 2048)
 _FOREVER = "private, max-age=31536000, immutable"  # its name is its checksum
 
@@ -36,7 +34,7 @@ _FOREVER = "private, max-age=31536000, immutable"  # its name is its checksum
 )
 async def upload(request: Request, here: Here) -> dict[str, Any]:
     """Take an image.  It is kept under its checksum, and told what recipe it holds."""
-    async with _AT_ONCE:
+    async with here.uploads.at_once:
         data = await request.body()
         if not data:
             raise Refusal(422, "There is no image in the request.", "Its body is the file itself.")

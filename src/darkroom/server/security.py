@@ -9,6 +9,7 @@ browser from doing more than it should.
 import asyncio
 import ipaddress
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
@@ -38,6 +39,7 @@ _LARGE_BODIES: Mapping[str, int] = {
     "/sdapi/": 256 * 2**20,
 }
 BODY_SECONDS = 30.0  # without a byte
+WHOLE_BODY_SECONDS = 600.0
 _MAX_HEADERS = 100
 _MAX_HEADER_BYTES = 32 * 2**10
 
@@ -179,13 +181,15 @@ class _Body:
         self.limit = limit
         self.size = 0
         self.whole = False
+        self.end = time.monotonic() + WHOLE_BODY_SECONDS
         self.stopped: Refusal | None = None
 
     async def __call__(self) -> Message:
         if self.whole:
             return await self.receive()
         try:
-            message = await asyncio.wait_for(self.receive(), BODY_SECONDS)
+            left = min(BODY_SECONDS, self.end - time.monotonic())
+            message = await asyncio.wait_for(self.receive(), left)
         except TimeoutError:
             self.stopped = Refusal(408, "The request stopped in the middle.", "Send it again.")
             raise ClientDisconnect from None

@@ -1,11 +1,13 @@
 """What came in, as the decoder's process made it anew; the last few are kept at hand."""
 
+import asyncio
 import hashlib
 import threading
 from collections import OrderedDict
 
 from darkroom.worker.decoder import Decoded, Decoder
 
+_AT_ONCE = 4
 _KEPT_BYTES = 128 * 2**20
 
 
@@ -15,6 +17,7 @@ class Uploads:
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
         self._lock = threading.Lock()
+        self.at_once = asyncio.Semaphore(_AT_ONCE)  # that are held in memory
         self._kept: OrderedDict[bytes, Decoded] = OrderedDict()
 
     def decoded(self, data: bytes) -> Decoded:

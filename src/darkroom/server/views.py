@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from darkroom.errors import DarkroomError
+from darkroom.server.refusals import without_paths
 from darkroom.store.gallery import Gallery
 from darkroom.store.jobs import Happening, Job
 from darkroom.store.pictures import Image
@@ -65,7 +66,10 @@ class Views:
             "attempts": job.attempts,
             "error": None
             if job.error is None
-            else {"message": job.error.message, "hint": job.error.hint},
+            else {
+                "message": without_paths(job.error.message),
+                "hint": without_paths(job.error.hint),
+            },
             "created": job.created,
             "started": job.started,
             "finished": job.finished,
@@ -77,7 +81,7 @@ class Views:
             "grid": None if job.grid is None else dict(job.grid),
             "sheet": job.sheet,
             "origin": job.origin,
-            "notes": list(job.notes),
+            "notes": [without_paths(note) for note in job.notes],
         }
 
     def queue(self) -> dict[str, Any]:
@@ -85,7 +89,7 @@ class Views:
         state = self._queue.state()
         return {
             "paused": state.paused,
-            "reason": state.reason or self.blocked() or "",
+            "reason": without_paths(state.reason or self.blocked() or ""),
             "waiting": state.waiting,
             "running": state.running,
         }
@@ -120,4 +124,4 @@ def of_image(image: Image) -> dict[str, Any]:
 
 def of_happening(happening: Happening) -> dict[str, str]:
     """One line of a job's history."""
-    return {"at": happening.at, "kind": happening.kind, "detail": happening.detail}
+    return {"at": happening.at, "kind": happening.kind, "detail": without_paths(happening.detail)}
