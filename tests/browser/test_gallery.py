@@ -112,7 +112,7 @@ def answer(route: Route) -> None:
     """A gallery of ten thousand, a page at a time."""
     said = parse_qs(urlsplit(route.request.url).query)
     first, limit = int(said.get("after", ["0"])[0]), int(said["limit"][0])
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "id": f"many-{n}",
             "job": "many",

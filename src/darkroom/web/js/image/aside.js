@@ -32,7 +32,7 @@ export function Sayings({ sayings, recipe }) {
   return html`<section class="image-part" aria-label="The same in other words">
     <h3>The same as</h3>
     <${Segmented} small label="Form" value=${form} options=${FORMS} onSay=${setForm} />
-    <pre class="saying" tabindex="0">${text}</pre>
+    <pre class="image-saying" tabindex="0">${text}</pre>
     <button class="button small" onClick=${() => copyText(text, FORMS.find((each) => each.value === form).label)}>Copy</button>
   </section>`;
 }
@@ -47,7 +47,7 @@ export function History({ history }) {
   const events = history ?? [];
   if (events.length < 2) return null;
   return html`<details class="image-part recipe-more"><summary>History</summary>
-    <ol class="history">${events.map((event, at) => html`<li key=${at}>
+    <ol class="image-history">${events.map((event, at) => html`<li key=${at}>
       <time class="muted">${new Date(event.at).toLocaleString()}</time> <span>${TOLD[event.kind] ?? event.kind}</span></li>`)}</ol>
   </details>`;
 }

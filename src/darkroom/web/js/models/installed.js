@@ -20,6 +20,7 @@ export function Installed({ open }) {
 
 function Model({ model, open }) {
   const used = model.name === modelName.value;
+  const [unfolded] = useState(open); // at first; afterwards it is the reader's
   return html`<article class="card model" aria-label=${model.name}>
     <div class="model-head">
       <div class="model-name"><h3>${model.name}${used && html`<span class="model-used">in use</span>`}</h3><p class="muted small">${model.usable === false ? model.why_not : lineOf(model)}</p></div>
@@ -30,7 +31,7 @@ function Model({ model, open }) {
         ${model.removable && html`<button class="button small" onClick=${() => remove(model)}>Remove</button>`}
       </div>
     </div>
-    ${model.usable !== false && html`<details class="model-more" open=${open}>
+    ${model.usable !== false && html`<details class="model-more" open=${unfolded}>
       <summary>What it is, and how that is known</summary>
       <${Facts} model=${model} />
     </details>`}

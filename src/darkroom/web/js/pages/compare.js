@@ -17,7 +17,7 @@ import { chosenStyles, wish } from "../wish.js";
 import { counted, duration, gigabytes, shortened, when } from "../words.js";
 
 export default function Compare({ route }) {
-  return html`<div class=${route.id ? "compare shown" : "compare"}>
+  return html`<div class=${route.id ? "compare made" : "compare"}>
     <h1 class="unseen">Compare</h1>
     <div class="compare-panel">
       <div class="compare-fields"><${Fields} /><${Earlier} current=${route.id} /></div>

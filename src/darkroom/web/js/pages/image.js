@@ -44,7 +44,7 @@ export default function ImagePage({ route }) {
   useEffect(open, []);
   const { image, error } = found;
   if (error) return html`<${Missing} error=${error} again=${ask} />`;
-  if (!image) return html`<div class="image-page" aria-busy="true"><div class="picture-room"><div class="picture-waits"></div></div></div>`;
+  if (!image) return html`<div class="image-page" aria-busy="true"><div class="exhibit-room"><div class="exhibit-waits"></div></div></div>`;
   return html`<${Shown} key=${image.id} found=${found} put=${put} ask=${ask} />`;
 }
 
@@ -70,8 +70,8 @@ function Shown({ found, put, ask }) {
   const actions = actionsOf({ image, put, compare, before, after });
   return html`<div class="image-page">
     <h1 class="unseen">${image.prompt || "Image"}</h1>
-    <div class="picture-room">
-      <div class="picture-top">
+    <div class="exhibit-room">
+      <div class="exhibit-top">
         <a class="quiet" href=${href("gallery")}><${Icon} name="left" /> Gallery</a>
         <span class="row">
           <a class="icon-button" aria-label="Image before" aria-disabled=${!before} href=${before ? href("image", before.id) : null}><${Icon} name="left" /></a>
@@ -79,8 +79,8 @@ function Shown({ found, put, ask }) {
         </span>
       </div>
       <${Picture} image=${image} step=${step} other=${other} />
-      ${other && html`<div class="picture-under"><span class="muted small">Compared with ${other.name}</span><button class="button small" onClick=${() => setOther(null)}>End the comparison</button></div>`}
-      <div class="picture-bar" role="toolbar" aria-label="What to do with the image">
+      ${other && html`<div class="exhibit-under"><span class="muted small">Compared with ${other.name}</span><button class="button small" onClick=${() => setOther(null)}>End the comparison</button></div>`}
+      <div class="exhibit-bar" role="toolbar" aria-label="What to do with the image">
         ${actions.filter((action) => action.bar).map((action) => html`<button class="quiet" key=${action.name} onClick=${action.act}>${action.label}</button>`)}
       </div>
       ${!other && html`<${Film} image=${image} step=${step} onStep=${setStep} />`}
@@ -109,11 +109,11 @@ function Shown({ found, put, ask }) {
 function Picture({ image, step, other }) {
   const ratio = { "--ratio": image.width / image.height, "--least": `${Math.max(image.width, 512)}px` };
   if (other) {
-    return html`<div class="picture" style=${ratio}><${Slider} before=${other.url} after=${api.fileUrl(image.id)} names=${[other.name, "this image"]} width=${image.width} height=${image.height} /></div>`;
+    return html`<div class="exhibit" style=${ratio}><${Slider} before=${other.url} after=${api.fileUrl(image.id)} names=${[other.name, "this image"]} width=${image.width} height=${image.height} /></div>`;
   }
   const source = step === null ? api.fileUrl(image.id) : api.filmUrl(image.id, step);
-  return html`<div class="picture" style=${ratio}>
-    <img src=${source} alt=${image.prompt || "The image"} width=${image.width} height=${image.height} class=${image.width < 384 ? "picture-image small" : "picture-image"} />
+  return html`<div class="exhibit" style=${ratio}>
+    <img src=${source} alt=${image.prompt || "The image"} width=${image.width} height=${image.height} class=${image.width < 384 ? "exhibit-image small" : "exhibit-image"} />
   </div>`;
 }
 
