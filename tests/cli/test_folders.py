@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 from PIL import Image, ImageChops
@@ -61,5 +62,5 @@ def test_a_folder_makes_the_image_of_the_file(
         assert done.exit_code == 0, done.stderr
     with Image.open("file.png") as one, Image.open("folder.png") as other:
         apart = ImageChops.difference(one.convert("RGB"), other.convert("RGB"))
-        assert max(high for _, high in apart.getextrema()) <= 1
+        assert np.asarray(apart).max() <= 1
         assert len(one.convert("RGB").getcolors(100_000) or ()) > 9, "a picture"
