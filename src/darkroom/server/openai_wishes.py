@@ -34,12 +34,12 @@ _IGNORED: Mapping[str, tuple[str, ...]] = {
 }
 _IGNORED_TEXTS = ("user", "safety_identifier")
 _MISSING = ("markup", "complexity", "frame_count", "frame_duration_ms", "svg", "prompt_rewriter")
-_OWN = {
+OWN = {
     "prompt", "model", "n", "size", "response_format", "output_format", "output_compression",
     "stream", "partial_images", "image", "mask", "styles",
     *_IGNORED, *_IGNORED_TEXTS, *_MISSING,
 }  # fmt: skip
-_EXTRA = {entry.name for entry in fields(Request)} - _OWN - {"count", "version"}
+_EXTRA = {entry.name for entry in fields(Request)} - OWN - {"count", "version"}
 _FORMATS: Mapping[str, Format] = {"png": "png", "jpeg": "jpeg", "webp": "webp"}
 _SIZE = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII)
 _EDITS: Mapping[ModelTask, Task] = {
@@ -180,7 +180,7 @@ def _said(body: Mapping[str, object], models: Models, read: Read) -> dict[str, A
     for name, value in given.items():
         if name in _EXTRA:
             said[name] = _extra(name, value, read)
-        elif name not in _OWN:
+        elif name not in OWN:
             raise _unknown(name)
     prompt = given.get("prompt", "")
     if not isinstance(prompt, str):
