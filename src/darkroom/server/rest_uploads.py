@@ -32,17 +32,24 @@ _FOREVER = "private, max-age=31536000, immutable"  # its name is its checksum
         }
     },
 )
-async def upload(request: Request, here: Here) -> dict[str, Any]:
+async def upload(
+    request: Request,
+    here: Here,
+    over: Annotated[Sha256 | None, Query(description="The upload it was drawn over.")] = None,
+) -> dict[str, Any]:
     """Take an image.  It is kept under its checksum, and told what recipe it holds."""
     async with here.uploads.at_once:
         data = await request.body()
         if not data:
             raise Refusal(422, "There is no image in the request.", "Its body is the file itself.")
-        return await run_in_threadpool(_taken, here, data)
+        return await run_in_threadpool(_taken, here, data, over)
 
 
-def _taken(here: Here, data: bytes) -> dict[str, Any]:
-    return _told(here, data) | {"id": here.store.inputs.keep(data)}
+def _taken(here: Here, data: bytes, over: str | None) -> dict[str, Any]:
+    told = _told(here, data) | {"id": here.store.inputs.keep(data)}
+    if over is not None and here.store.inputs.exists(over):
+        here.store.gallery.derived(told["id"], over)
+    return told
 
 
 def _told(here: Here, data: bytes) -> dict[str, Any]:

@@ -118,8 +118,8 @@ export const api = {
   tokens: (body, stop) => call("POST", "/tokens", { body, signal: stop }),
   sayings: (body) => call("POST", "/sayings", { body }),
 
-  /** @param {Blob} file */
-  upload: (file) => call("POST", "/uploads", { body: file }),
+  /** @param {Blob} file @param {string|null} over  the upload that it was drawn over */
+  upload: (file, over = null) => call("POST", `/uploads${search({ over })}`, { body: file }),
   uploadUrl: (id, side = null) => `/api/uploads/${at(id)}/image${side === null ? "" : `?side=${side}`}`,
 
   images: (filter = {}) => call("GET", `/images${search(filter)}`),
