@@ -132,7 +132,7 @@ def test_without_a_mouse(page: Page) -> None:
     paper.paper.focus()
     for key in ("[", "[", "]", "ArrowLeft", "ArrowLeft", "Enter", "e", "b", "Enter", "Control+z"):
         page.keyboard.press(key)
-    expect(paper.dialog.get_by_role("status")).to_contain_text("Undone")
+    expect(paper.dialog.get_by_role("status", name="What was done")).to_contain_text("Undone")
     page.keyboard.press("m")
     page.keyboard.press("Enter")
     page.keyboard.press("Control+Enter")
@@ -145,10 +145,13 @@ def test_without_a_mouse(page: Page) -> None:
 def test_leaving_asks_and_pasting_paints(page: Page) -> None:
     paper = canvas(page, plain(64, 64))
     paste(page, png(plain(16, 16, BLUE)))
-    expect(paper.dialog.get_by_role("status")).to_contain_text("Pasted")
+    expect(paper.dialog.get_by_role("status", name="What was done")).to_contain_text("Pasted")
     page.keyboard.press("Escape")
     ask = page.get_by_role("dialog", name="Leave the canvas")
     ask.get_by_role("button", name="Go on painting").click()
+    # What is to be said is said where it can be seen: over the dialog.
+    paper.press("Paste")
+    expect(paper.dialog.get_by_text("Press Ctrl V on the canvas.")).to_be_visible()
     assert seen(upload(page, paper.use()["image"]), (32, 32), (4, 4)) == [BLUE, WHITE]
 
     page.get_by_role("button", name="Paint on it").click()

@@ -130,7 +130,7 @@ def test_the_page_outlives_the_server(
     windows.allow(r"^request: .* net::ERR_(CONNECTION|INCOMPLETE|EMPTY|SOCKET|NETWORK)")
     windows.allow(r"/film/\d+/\d+ 404$")  # of the run that was broken off
     prompt = "a castle on a purple background"
-    page.get_by_label("Steps", exact=True).last.fill("200")
+    page.get_by_label("Steps", exact=True).last.fill("100")
     generate(page, prompt)
     expect(page.get_by_role("slider", name="Step of the film")).to_be_visible(timeout=60_000)
     darkroom.kill()

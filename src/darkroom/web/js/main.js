@@ -1,7 +1,7 @@
 /** The shell: rail, page, dialogs and notices. */
 import { online, signedOut } from "./api.js";
 import { laterStyles, pageNamed, pages } from "./pages.js";
-import { Dialogs } from "./parts/dialog.js";
+import { Dialogs, isOpen } from "./parts/dialog.js";
 import { DropZone } from "./parts/drop_dialog.js";
 import { Icon } from "./parts/icons.js";
 import { Toasts } from "./parts/toast.js";
@@ -65,7 +65,7 @@ const Shell = () => html`
   <a class="button skip" href="#place" onClick=${(event) => { event.preventDefault(); document.getElementById("place").focus(); }}>Skip to the page</a>
   <div class="shell"><${Rail} /><${Place} /></div>
   <${Dialogs} />
-  <${Toasts} />
+  ${!isOpen.value && html`<${Toasts} />`}
   <${DropZone} />`;
 
 start();

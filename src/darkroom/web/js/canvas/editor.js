@@ -85,7 +85,7 @@ function Editor({ easel, image, close }) {
     <${Options} easel=${easel} />
     <canvas class="easel-canvas" ref=${canvas} tabindex="0" data-tool=${easel.tool.value} role="img"
       aria-label=${`Canvas of ${easel.picture.width} × ${easel.picture.height}. Arrow keys move the brush, Enter paints.`}></canvas>
-    <div class="unseen" role="status">${easel.said.value}</div>
+    <div class="unseen" role="status" aria-label="What was done">${easel.said.value}</div>
     <div class="easel-foot">
       <${Actions} easel=${easel} onNew=${anew} onPaste=${() => pasteFromClipboard(easel)} />
       <button class="button main" disabled=${isSaving} onClick=${save}>
@@ -100,7 +100,7 @@ async function saved({ picture, extend }, image) {
   const { width, height } = picture;
   const isNew = image === null || picture.isImageChanged;
   const [uploaded, mask] = await Promise.all([
-    isNew ? picture.imageFile().then(api.upload) : { id: image, width, height },
+    isNew ? picture.imageFile().then((file) => api.upload(file, image)) : { id: image, width, height },
     picture.isMasked ? picture.maskFile().then(api.upload) : null,
   ]);
   return { image: uploaded, mask, extend: extend.value.some((side) => side > 0) ? extend.value : null };
@@ -138,22 +138,34 @@ function watchKeys(dialog, easel, space, save) {
   };
 }
 
+/** An image that is pasted, or dropped, goes into the middle of the sketch. */
 function watchPaste(easel) {
-  const paste = async (event) => {
-    const file = [...(event.clipboardData?.files ?? [])].find((each) => each.type.startsWith("image/"));
+  const take = (event) => {
+    const { files } = event.clipboardData ?? event.dataTransfer ?? { files: [] };
+    const file = [...files].find((each) => each.type.startsWith("image/"));
     if (!file) return;
     event.preventDefault();
-    easel.paste(await createImageBitmap(file));
+    pasteFile(easel, file);
   };
-  window.addEventListener("paste", paste);
-  return () => window.removeEventListener("paste", paste);
+  for (const name of ["paste", "drop"]) window.addEventListener(name, take);
+  return () => {
+    for (const name of ["paste", "drop"]) window.removeEventListener(name, take);
+  };
+}
+
+async function pasteFile(easel, file) {
+  try {
+    easel.paste(await createImageBitmap(file));
+  } catch {
+    toast("The browser cannot read that image.");
+  }
 }
 
 async function pasteFromClipboard(easel) {
   try {
     for (const item of await navigator.clipboard.read()) {
       const type = item.types.find((each) => each.startsWith("image/"));
-      if (type) return easel.paste(await createImageBitmap(await item.getType(type)));
+      if (type) return pasteFile(easel, await item.getType(type));
     }
     toast("The clipboard holds no image.");
   } catch {

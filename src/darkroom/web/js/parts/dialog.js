@@ -3,10 +3,13 @@
  *
  *     const name = await openDialog({ title: "Save a style", body: ({ close }) => html`…` });
  */
-import { html, signal, useEffect, useId, useRef } from "../preact.js";
+import { computed, html, signal, useEffect, useId, useRef } from "../preact.js";
 import { Icon } from "./icons.js";
+import { Toasts } from "./toast.js";
 
 const open = signal([]);
+/** Whether a dialog lies over the page. */
+export const isOpen = computed(() => open.value.length > 0);
 let count = 0;
 
 /**
@@ -40,9 +43,9 @@ export async function ask({ title, text, yes, no = "Keep" }) {
   return answer === true;
 }
 
-export const Dialogs = () => open.value.map((dialog) => html`<${Dialog} key=${dialog.key} ...${dialog} />`);
+export const Dialogs = () => open.value.map((dialog, place) => html`<${Dialog} key=${dialog.key} ...${dialog} isTop=${place === open.value.length - 1} />`);
 
-function Dialog({ title, body: Body, kind, leave, close }) {
+function Dialog({ title, body: Body, kind, leave, close, isTop }) {
   const ref = useRef(null);
   const id = useId();
   useEffect(() => {
@@ -61,5 +64,6 @@ function Dialog({ title, body: Body, kind, leave, close }) {
       <button class="icon-button" aria-label="Close" onClick=${dismiss}><${Icon} name="close" /></button>
     </div>
     <div class="dialog-body"><${Body} close=${close} /></div>
+    ${isTop && html`<${Toasts} />`}
   </dialog>`;
 }
