@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from darkroom.errors import DarkroomError
 from darkroom.store.opening import Store
 from darkroom.store.refusals import DiskFullError, UnknownError
 from tests.store import samples
@@ -68,16 +67,6 @@ def test_only_what_nothing_needs_is_removed(store: Store) -> None:
     store.prune()
     left = {path.name for path in store.folder.inputs.iterdir()}
     assert left == {names["job"], names["image"], names["drawn"], fresh, again}
-
-
-def test_old_trash_goes_with_it(store: Store) -> None:
-    image = samples.make(store)
-    store.gallery.trash([image.id])
-    store.prune()
-    assert store.gallery.get(image.id).trashed is not None
-    store.prune(trash_days=0)
-    with pytest.raises(DarkroomError):
-        store.gallery.get(image.id)
 
 
 def test_a_job_is_refused_when_its_input_has_gone(store: Store) -> None:

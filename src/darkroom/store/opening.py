@@ -4,7 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from darkroom.store import durable, mending
+from darkroom.store import durable, mending, tidying
 from darkroom.store.database import Database, explained
 from darkroom.store.folder import DataFolder
 from darkroom.store.gallery import Gallery
@@ -36,15 +36,16 @@ class Store:
     notes: tuple[str, ...] = ()
     rebuild: bool = False
 
-    def prune(self, *, trash_days: float = 30.0, input_days: float = 7.0) -> None:
-        """Remove what nobody can miss: old trash, and uploads that nothing was made from."""
+    def prune(
+        self, *, trash_days: float = 30.0, input_days: float = 7.0, film_days: float = 1.0
+    ) -> None:
+        """Remove what nobody can miss: old trash, uploads that nothing was made from, films of
+        jobs that are forgotten, and what processes were writing when they were killed.
+        """
         self.gallery.purge(days=trash_days)
-        with self.database.read() as connection:
-            rows = connection.execute(
-                "SELECT sha256 FROM job_inputs UNION SELECT sha256 FROM sources"
-                " UNION SELECT original FROM derived"
-            ).fetchall()
-        self.inputs.prune({row[0] for row in rows}, days=input_days)
+        self.inputs.prune(tidying.used_inputs(self.database), days=input_days)
+        tidying.remove_films(self.database, self.folder, days=film_days)
+        tidying.remove_halves(self.folder)
 
     def keep_copy(self) -> None:
         """Copy the database, unless that was done within the hour: what mending begins with."""
