@@ -521,8 +521,22 @@ def test_the_document_says_what_a_wish_may_hold(house: House) -> None:
         for method, told in methods.items():
             assert told["description"] and told["tags"], (method, path)
             assert any(status.startswith("2") for status in told["responses"]), (method, path)
+            if not path.startswith("/api/"):
+                continue
+            assert_is_shown(document, told)
             wrong = told["responses"].get("422", {"content": {"application/json": {"schema": {}}}})
-            assert "HTTPValidationError" not in str(wrong) or not path.startswith("/api/")
+            assert "HTTPValidationError" not in str(wrong), (method, path)
+
+
+def assert_is_shown(document: Any, told: Any) -> None:
+    """Every body that is taken has an example; every one that is answered is described."""
+    for content in told.get("requestBody", {}).get("content", {}).values():
+        name = content["schema"].get("$ref", "").rpartition("/")[2]
+        shown = document["components"]["schemas"].get(name, {}).get("examples")
+        assert shown or content["schema"].get("format") == "binary", told["operationId"]
+    for status, answer in told["responses"].items():
+        if status.startswith("2") and "application/json" in answer.get("content", {}):
+            assert "$ref" in answer["content"]["application/json"]["schema"], told["operationId"]
 
 
 def test_a_wish_in_other_words(house: House) -> None:

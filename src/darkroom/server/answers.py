@@ -34,8 +34,23 @@ EXAMPLE_WISH: dict[str, Any] = {
     "seed": 42,
     "count": 2,
 }
+_TABLE: dict[str, Any] = {
+    "request": {"prompt": "a cat", "steps": 12},
+    "grid": {
+        "axes": [
+            {"field": "guidance", "values": [1, 4, 8]},
+            {"field": "seed", "values": [1, 2]},
+        ]
+    },
+}
 Wish = Annotated[dict[str, Any], WithJsonSchema(_wish_schema())]
 SaidWish = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "title": "Wish"})]
+
+
+def like(*more: dict[str, Any], **example: Any) -> ConfigDict:
+    """How strictly a body is read, and an example of one."""
+    examples: list[Any] = [example, *more]
+    return ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": examples})
 
 
 class Said(BaseModel):
@@ -75,24 +90,7 @@ class Grid(Said):
 class Submission(Said):
     """A wish, with styles and a comparison if wanted; or several wishes for one job."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={
-            "examples": [
-                {"request": EXAMPLE_WISH},
-                {
-                    "request": {"prompt": "a cat", "steps": 12},
-                    "grid": {
-                        "axes": [
-                            {"field": "guidance", "values": [1, 4, 8]},
-                            {"field": "seed", "values": [1, 2]},
-                        ]
-                    },
-                },
-            ]
-        },
-    )
+    model_config = like(_TABLE, request=EXAMPLE_WISH, styles=["oil painting"])
 
     request: Wish | None = None
     requests: list[Wish] | None = Field(None, min_length=1, max_length=1000)
@@ -103,9 +101,7 @@ class Submission(Said):
 class Wished(Said):
     """A wish and the styles that go into its prompts."""
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, json_schema_extra={"examples": [{"request": EXAMPLE_WISH}]}
-    )
+    model_config = like(request=EXAMPLE_WISH)
 
     request: Wish
     styles: list[Name] = Field(default_factory=list, max_length=50)
@@ -120,6 +116,8 @@ class Forecast(Wished):
 class Words(Said):
     """Prompts whose tokens are to be counted."""
 
+    model_config = like(model="mini", prompt="a hamster on a blue background", negative="rain")
+
     model: Name = "mini"
     prompt: str = Field("", max_length=100_000)
     negative: str = Field("", max_length=100_000)
@@ -129,11 +127,15 @@ class Words(Said):
 class Move(Said):
     """Before which waiting job; null: as the last."""
 
+    model_config = like(before=None)
+
     before: Id | None
 
 
 class Pause(Said):
     """Whether no further job begins."""
+
+    model_config = like(paused=True)
 
     paused: bool
 
@@ -141,17 +143,23 @@ class Pause(Said):
 class Clear(Said):
     """All that waits is cancelled, or all that has ended is forgotten."""
 
+    model_config = like(what="finished")
+
     what: Literal["waiting", "finished"]
 
 
 class Ids(Said):
     """Images."""
 
+    model_config = like(ids=["4800dd955fce7ff1-0"])
+
     ids: list[Id] = Field(min_length=1, max_length=1000)
 
 
 class ImageChange(Said):
     """What a person says of an image; what is left out stays."""
+
+    model_config = like(favourite=True, tags=["sea"])
 
     favourite: bool | None = None
     tags: list[Annotated[str, StringConstraints(min_length=1, max_length=60)]] | None = Field(

@@ -108,6 +108,8 @@ def _misread(request: Request, error: Exception) -> Response:
     """A request that has not the form that the route takes: the first thing that is wrong."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
+    if first["loc"][0] == "path":
+        return _answer(request, 404, "There is nothing of that name.", "Load the list anew.")
     where = [str(part) for part in first["loc"] if part != "body"]
     if first["type"] == "json_invalid":
         return _answer(request, 400, "The request is no JSON.", "Mend it and send it again.")

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from darkroom import __version__, names, paths, settings
 from darkroom.planning.comparing import AXES
+from darkroom.server import answers_about
 from darkroom.server.refusals import without_paths
 from darkroom.server.services import Here
 from darkroom.server.told_settings import told_settings
@@ -23,7 +24,7 @@ _TASKS = (
 _KINDS = {"whole": "integer", "real": "number", "text": "text", "model": "choice"}
 
 
-@router.get("/status")
+@router.get("/status", response_model=answers_about.Status)
 def status(here: Here) -> dict[str, Any]:
     """Version, devices and what they do, the queue, and what is used where nothing is said."""
     return {
@@ -37,7 +38,7 @@ def status(here: Here) -> dict[str, Any]:
     }
 
 
-@router.get("/choices")
+@router.get("/choices", response_model=answers_about.Choices)
 def choices() -> dict[str, Any]:
     """Names that wishes may say: samplers, schedules, tasks, formats, and what a grid may vary."""
     return {
@@ -71,7 +72,7 @@ def choices() -> dict[str, Any]:
     }
 
 
-@router.get("/wildcards")
+@router.get("/wildcards", response_model=answers_about.Wildcards)
 def wildcards() -> dict[str, list[str]]:
     """The names that may stand between `__` and `__` in a prompt."""
     folder = paths.wildcards_folder()
@@ -79,7 +80,7 @@ def wildcards() -> dict[str, list[str]]:
     return {"names": sorted(path.with_suffix("").as_posix() for path in found)}
 
 
-@router.get("/settings")
+@router.get("/settings", response_model=answers_about.Settings)
 def all_settings() -> dict[str, Any]:
     """Every setting, its value, and where that comes from."""
     return {"settings": told_settings()}

@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 
 from darkroom.contracts import ModelSpec
 from darkroom.errors import DarkroomError
-from darkroom.server import answers, sayings
+from darkroom.server import answers, answers_about, sayings
 from darkroom.server.answers import Id
 from darkroom.server.refusals import Refusal, missing, without_paths
 from darkroom.server.services import Here
@@ -72,7 +72,7 @@ def listed(
     }
 
 
-@router.get("/images/facets")
+@router.get("/images/facets", response_model=answers_about.Facets)
 def facets(here: Here) -> dict[str, Any]:
     """What the gallery can be filtered by: models and tags, with the number of their images."""
     gallery = here.store.gallery

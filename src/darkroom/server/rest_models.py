@@ -13,8 +13,8 @@ from darkroom.checkpoints import catalog, elsewhere, facts, folder, registry, so
 from darkroom.checkpoints.catalog import Installed
 from darkroom.checkpoints.facts import Facts
 from darkroom.contracts import ModelSpec
-from darkroom.server import refusals
-from darkroom.server.answers import Said
+from darkroom.server import answers_about, refusals
+from darkroom.server.answers import Said, like
 from darkroom.server.refusals import Refusal
 from darkroom.server.services import Here, Services
 
@@ -26,11 +26,15 @@ Named = Annotated[str, InPath(min_length=1, max_length=300)]
 class Found(Said):
     """A model of another program, by the id under which it was told."""
 
+    model_config = like(id="0123456789abcdef" * 2)
+
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
 class Wanted(Said):
     """A name in the catalogue, OWNER/REPOSITORY/FILE on the models host, or an address."""
+
+    model_config = like(name="sd-1.5")
 
     name: Annotated[str, Field(min_length=1, max_length=1000)]
 
@@ -38,11 +42,13 @@ class Wanted(Said):
 class Conversion(Said):
     """Into which layout, and with numbers of which format (as they are, where none is said)."""
 
+    model_config = like(to="safetensors", precision="fp16")
+
     to: Literal["safetensors", "diffusers"]
     precision: Literal["fp16", "bf16", "fp32"] | None = None
 
 
-@router.get("")
+@router.get("", response_model=answers_about.Models)
 def installed(here: Here) -> dict[str, Any]:
     """Every installed model, what it was identified as and why, and what is on its way."""
     models = here.shelf.installed()
@@ -58,7 +64,7 @@ def installed(here: Here) -> dict[str, Any]:
     }
 
 
-@router.get("/found")
+@router.get("/found", response_model=answers_about.FoundModels)
 def found(here: Here) -> dict[str, Any]:
     """Models of other programs on this computer, which can be used where they lie."""
     known = {model.path.resolve(): model.name for model in here.shelf.installed()}
@@ -80,7 +86,7 @@ def found(here: Here) -> dict[str, Any]:
     return {"found": rows}
 
 
-@router.get("/known")
+@router.get("/known", response_model=answers_about.KnownModels)
 def known(here: Here) -> dict[str, Any]:
     """The catalogue: models that can be pulled by their names, their licences and sizes."""
     there = {model.path.name for model in here.shelf.installed()}
@@ -104,7 +110,7 @@ def known(here: Here) -> dict[str, Any]:
     return {"models": rows, "host": sources.host()}
 
 
-@router.post("/import", status_code=201)
+@router.post("/import", status_code=201, response_model=answers_about.ModelName)
 def take(body: Found, here: Here) -> dict[str, Any]:
     """Use a model of another program where it lies: it gets a name, and nothing is copied."""
     for one in elsewhere.find():
@@ -121,14 +127,14 @@ def take(body: Found, here: Here) -> dict[str, Any]:
     return {"name": name}
 
 
-@router.post("/pull", status_code=202)
+@router.post("/pull", status_code=202, response_model=answers_about.ModelName)
 def pull(body: Wanted, here: Here) -> dict[str, Any]:
     """Download a model.  `pull` events tell how far it is; what was cut goes on where it ended."""
     here.arrivals.pull(body.name, sources.find(body.name))
     return {"name": body.name}
 
 
-@router.get("/{name:path}")
+@router.get("/{name:path}", response_model=answers_about.OneModel)
 def one(name: Named, here: Here) -> dict[str, Any]:
     """A model with its SHA-256, which takes a while to compute the first time."""
     model = _named(here, name)
@@ -142,7 +148,7 @@ def one(name: Named, here: Here) -> dict[str, Any]:
     return {"model": row}
 
 
-@router.post("/{name:path}/convert", status_code=202)
+@router.post("/{name:path}/convert", status_code=202, response_model=answers_about.ModelName)
 def convert(name: Named, body: Conversion, here: Here) -> dict[str, Any]:
     """Write a model in another layout or precision, into the models folder."""
     model = _named(here, name)

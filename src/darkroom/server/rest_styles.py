@@ -17,6 +17,8 @@ router = APIRouter(prefix="/api", tags=["styles"])
 class StyleSaid(answers.Said):
     """A style to keep.  `{prompt}` stands for the prompt; without it, the words come behind it."""
 
+    model_config = answers.like(name="cosy", prompt="{prompt} by the fire", negative="rain")
+
     name: answers.Name
     prompt: str = ""
     negative: str = ""
