@@ -94,3 +94,30 @@ def test_from_an_image(client: httpx.Client, tmp_path: Path, image: Path) -> Non
         by_a1111(client, "img2img", init_images=[text], denoising_strength=0.6),
     }
     assert len(made) == 1
+
+
+def test_who_goes_away_stops_nothing(client: httpx.Client) -> None:
+    _said(client.post("/api/queue", json={"paused": True}))
+    try:
+        for route in ("/v1/images/generations", "/sdapi/v1/txt2img"):
+            with pytest.raises(httpx.ReadTimeout):
+                client.post(route, json={"prompt": PROMPT, "steps": 1}, timeout=0.5)
+    finally:
+        _said(client.post("/api/queue", json={"paused": False}))
+    for _ in range(600):
+        jobs = _said(client.get("/api/jobs", params={"limit": 2}))["jobs"]
+        if {job["state"] for job in jobs} == {"done"}:
+            break
+        time.sleep(0.05)
+    assert [(job["state"], job["images_done"]) for job in jobs] == [("done", 1)] * 2
+    assert {job["origin"] for job in jobs} == {"openai", "a1111"}
+
+
+def test_a_stream_may_be_left(client: httpx.Client) -> None:
+    wish = {"prompt": PROMPT, "seed": 12, "steps": 200, "stream": True, "partial_images": 3}
+    with client.stream("POST", "/v1/images/generations", json=wish) as answer:
+        lines = answer.iter_lines()
+        assert next(lines) == "event: image_generation.partial_image"
+    job = _said(client.get("/api/jobs", params={"limit": 1}))["jobs"][0]
+    assert job["state"] in {"running", "done"}
+    client.post(f"/api/jobs/{job['id']}/cancel")

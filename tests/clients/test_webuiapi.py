@@ -1,7 +1,12 @@
 """The client of AUTOMATIC1111's API from PyPI, against a running server."""
 
+import json
+import os
+import shutil
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +14,7 @@ import pytest
 import webuiapi
 from PIL import Image
 
+from tests import tiny
 from tests.clients.conftest import Served
 
 PROMPT = "a hamster on a blue background"
@@ -101,6 +107,28 @@ def test_enlarging(api: Any) -> None:
     assert api.extra_single_image(image, upscaler_1="None").image.size == (30, 20)
     with pytest.raises(RuntimeError, match="no upscaler"):
         api.extra_single_image(image, upscaler_1="R-ESRGAN 4x+")
+
+
+@pytest.fixture
+def x4_model() -> Iterator[str]:
+    """The name of a small upscaler in the folder of models, for as long as it is needed."""
+    folder = Path(os.environ["DARKROOM_MODELS_FOLDER"]) / "enlarging"
+    folder.mkdir(parents=True)
+    yield tiny.write(folder, "x4").safetensors.stem
+    shutil.rmtree(folder)
+
+
+def test_enlarging_by_a_model(api: Any, x4_model: str) -> None:
+    image = Image.new("RGB", (16, 16), "green")
+    (row,) = (one for one in api.get_upscalers() if one["name"] == x4_model)
+    assert row["scale"] == 4
+    made = api.extra_single_image(image, upscaler_1=x4_model, upscaling_resize=4)
+    assert made.image.size == (64, 64)
+    recipe = json.loads(made.image.text["darkroom"])
+    assert (recipe["task"], recipe["model"]) == ("upscale", x4_model)
+    smaller = api.extra_single_image(image, upscaler_1=x4_model, upscaling_resize=2)
+    assert smaller.image.size == (32, 32)
+    assert b"compositeWithTrainedAlgorithmicMedia" in smaller.image.info["xmp"]
 
 
 def test_what_an_image_tells(api: Any) -> None:
