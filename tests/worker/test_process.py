@@ -16,7 +16,17 @@ from darkroom.images import io as files
 from darkroom.store import wire
 from darkroom.store.jobs import Job
 from darkroom.store.opening import Store, open_store
-from darkroom.worker.messages import Command, Made, Message, Stepped, Working, line_of, message_in
+from darkroom.worker.messages import (
+    Command,
+    Made,
+    Message,
+    Stepped,
+    Unfit,
+    Working,
+    line_of,
+    message_in,
+)
+from darkroom.worker.process import UNFIT
 
 SECRET = "a hamster on a blue background"
 
@@ -24,9 +34,10 @@ SECRET = "a hamster on a blue background"
 class Process:
     """`python -m darkroom.worker`, and everything that it says."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, root: Path, device: str = "auto") -> None:
+        words = ["--data", str(root), "--device", device]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "darkroom.worker", "--data", str(store.folder.root)],
+            [sys.executable, "-m", "darkroom.worker", *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -79,11 +90,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def hire() -> Iterator[Callable[[Store], Process]]:
+def hire() -> Iterator[Callable[..., Process]]:
     hired: list[Process] = []
 
-    def one(store: Store) -> Process:
-        hired.append(Process(store))
+    def one(store: Store, device: str = "auto") -> Process:
+        hired.append(Process(store.folder.root, device))
         return hired[-1]
 
     yield one
@@ -112,7 +123,7 @@ def pictures(store: Store, job: Job) -> list[files.Pixels]:
 
 
 def test_killed_and_begun_anew_it_makes_the_same_images(
-    store: Store, hire: Callable[[Store], Process]
+    store: Store, hire: Callable[..., Process]
 ) -> None:
     job = submit(store)
     first = hire(store)
@@ -142,7 +153,7 @@ def test_killed_and_begun_anew_it_makes_the_same_images(
 
 
 def test_left_alone_it_stops_within_a_step_and_the_job_waits(
-    store: Store, hire: Callable[[Store], Process]
+    store: Store, hire: Callable[..., Process]
 ) -> None:
     job = submit(store, count=1, steps=400)
     process = hire(store)
@@ -154,7 +165,7 @@ def test_left_alone_it_stops_within_a_step_and_the_job_waits(
     assert (found.state, found.deaths) == ("waiting", 0)
 
 
-def test_cancelled_it_stops_within_a_step(store: Store, hire: Callable[[Store], Process]) -> None:
+def test_cancelled_it_stops_within_a_step(store: Store, hire: Callable[..., Process]) -> None:
     job = submit(store, count=1, steps=400)
     process = hire(store)
     wait_until(lambda: any(isinstance(one, Stepped) for one in process.told))
@@ -166,9 +177,7 @@ def test_cancelled_it_stops_within_a_step(store: Store, hire: Callable[[Store], 
     assert process.end() == 0
 
 
-def test_a_second_worker_waits_for_the_first(
-    store: Store, hire: Callable[[Store], Process]
-) -> None:
+def test_a_second_worker_waits_for_the_first(store: Store, hire: Callable[..., Process]) -> None:
     first = hire(store)
     wait_until(lambda: first.told)
     second = hire(store)
@@ -179,3 +188,17 @@ def test_a_second_worker_waits_for_the_first(
     assert not second.told
     first.kill()
     wait_until(lambda: second.told)
+
+
+def test_a_device_that_is_not_there_is_told(store: Store, hire: Callable[..., Process]) -> None:
+    process = hire(store, "xpu:7")
+    assert process.end() == UNFIT
+    (told,) = process.told
+    assert isinstance(told, Unfit)
+    assert "no device 'xpu:7'" in told.message
+
+
+def test_a_folder_that_no_server_opened_is_told(tmp_path: Path) -> None:
+    process = Process(tmp_path)
+    assert process.end() == UNFIT
+    assert isinstance(process.told[0], Unfit)

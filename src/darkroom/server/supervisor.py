@@ -26,6 +26,7 @@ from darkroom.worker.messages import (
     Made,
     Message,
     Stepped,
+    Unfit,
     Working,
     line_of,
     message_in,
@@ -72,7 +73,7 @@ class Supervisor:
         self._lock = threading.Lock()
         self._keepers: list[_Keeper] = []
         self._progress: dict[str, Progress] = {}
-        self._told_detail = ""
+        self._told_blocked: str | None = None
         self._stopping = threading.Event()
         news.views.progress = self.progress
         news.views.blocked = self.blocked
@@ -163,9 +164,6 @@ class Supervisor:
         match message:
             case Working():
                 self.changed()
-                if message.detail != self._told_detail:
-                    self._told_detail = message.detail
-                    self._news.queue()
                 self._others(message)
             case Stepped():
                 self._step(message)
@@ -192,8 +190,11 @@ class Supervisor:
         return None
 
     def changed(self) -> None:
-        """A device is in another state."""
+        """A device is in another state; the queue may stand still, or go on."""
         self._news.machine(self.devices())
+        if (blocked := self.blocked()) != self._told_blocked:
+            self._told_blocked = blocked
+            self._news.queue()
 
     def _others(self, message: Working) -> None:
         """Workers for the other devices that the first one saw, but for the CPU beside a GPU."""
@@ -221,6 +222,7 @@ class Supervisor:
             fraction=message.fraction,
             seconds_left=message.seconds_left,
             preview=message.film,
+            images=message.images,
         )
 
     def _tell(self, job: str) -> None:
@@ -242,6 +244,7 @@ class _Keeper:
         self._process: subprocess.Popen[str] | None = None
         self._last: Working | None = None
         self._alive = True
+        self._unfit = ""
 
     def start(self) -> None:
         self._thread.start()
@@ -255,7 +258,7 @@ class _Keeper:
     def detail(self) -> str:
         """What is in the way of the worker."""
         if not self._alive:
-            return "The program that makes the images ended, and is started again."
+            return self._unfit or "The program that makes images ended, and is started again."
         return "" if self._last is None else self._last.detail
 
     def row(self) -> dict[str, object]:
@@ -325,7 +328,10 @@ class _Keeper:
                 continue
             if isinstance(message, Working):
                 self._last = message
-                self._alive = True
+                self._alive, self._unfit = True, ""
+            if isinstance(message, Unfit):
+                self._unfit = message.message
+                _log.error("%s", message.message)
             made |= isinstance(message, Made)
             try:
                 self._house.heard(message)

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -164,7 +165,8 @@ def limit_memory() -> None:
     ):
         _, highest = resource.getrlimit(what)
         allowed = limit if highest == resource.RLIM_INFINITY else min(limit, highest)
-        resource.setrlimit(what, (allowed, highest))
+        with suppress(OSError, ValueError):  # macOS knows some of them by name alone
+            resource.setrlimit(what, (allowed, highest))
 
 
 def limit_time() -> None:

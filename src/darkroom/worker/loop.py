@@ -31,29 +31,31 @@ class Worker:
         self,
         store: Store,
         backend: Backend,
-        device: str,
+        machine: Machine,
         *,
         idle: float,
         orders: Orders,
         tell: Callable[[Message], None],
         log: Log,
     ) -> None:
-        """`idle`: seconds after which unused models are given up."""
+        """`machine`: the device, as just measured.  `idle`: seconds after which unused models are
+        given up.
+        """
         self._store = store
         self._backend = backend
-        self._device = device
+        self._device = machine.device
         self._orders = orders
         self._tell = tell
         self._log = log
         self._devices = backend.devices()
         self._doing: tuple[Doing, str | None, str] = ("starting", None, "")
-        self._machine = backend.measure(device)
+        self._machine = machine
         self._measured = 0.0
-        self._shelf = Shelf(backend, device, idle=idle)
+        self._shelf = Shelf(backend, machine.device, idle=idle)
         self._bench = Bench(
             store=store,
             backend=backend,
-            device=device,
+            device=machine.device,
             shelf=self._shelf,
             orders=orders,
             tell=tell,

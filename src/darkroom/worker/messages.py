@@ -32,6 +32,13 @@ class Working:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unfit:
+    """The worker cannot begin at all, for this reason."""
+
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Began:
     """A job has begun, or goes on."""
 
@@ -72,8 +79,10 @@ class Changed:
     job: str
 
 
-Message = Working | Began | Stepped | Made | Changed
-_MESSAGES = {kind.__name__.lower(): kind for kind in (Working, Began, Stepped, Made, Changed)}
+Message = Working | Unfit | Began | Stepped | Made | Changed
+_MESSAGES = {
+    kind.__name__.lower(): kind for kind in (Working, Unfit, Began, Stepped, Made, Changed)
+}
 
 
 @dataclass(frozen=True, kw_only=True)

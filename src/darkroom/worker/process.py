@@ -5,18 +5,21 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import filelock
 
+from darkroom.errors import DarkroomError
 from darkroom.store.opening import join_store
 from darkroom.worker.backend import Start, torch_backend
 from darkroom.worker.log import Log
 from darkroom.worker.loop import FINE, Worker
-from darkroom.worker.messages import Message, line_of
+from darkroom.worker.messages import Message, Unfit, line_of
 from darkroom.worker.orders import Orders
 
 _LOCK_SECONDS = 0.5
+UNFIT = 2  # the exit code of one that cannot begin
 
 
 def main(arguments: Sequence[str] | None = None, start: Start = torch_backend) -> int:
@@ -30,22 +33,24 @@ def main(arguments: Sequence[str] | None = None, start: Start = torch_backend) -
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the server
     signal.signal(signal.SIGTERM, lambda *_: orders.stop())
     orders.listen(sys.stdin)
-    backend = start()
-    device = backend.devices()[0] if said.device == "auto" else said.device
-    lock = filelock.FileLock(workers / f"{_file_name(device)}.lock")
+    try:
+        backend = start()
+        machine = backend.measure(backend.devices()[0] if said.device == "auto" else said.device)
+        store = join_store(root)
+    except DarkroomError as error:
+        line.say(Unfit(message=f"{error.message} {error.hint}".strip()))
+        return UNFIT
+    lock = filelock.FileLock(workers / f"{_file_name(machine.device)}.lock")
     # A worker whose server was killed may still be at its last step: what it holds, it holds.
     while not orders.stopping:
-        try:
+        with suppress(filelock.Timeout):
             lock.acquire(timeout=_LOCK_SECONDS)
             break
-        except filelock.Timeout:
-            continue
-    if orders.stopping:
-        return FINE
-    store = join_store(root)
     try:
+        if orders.stopping:
+            return FINE
         worker = Worker(
-            store, backend, device, idle=said.idle, orders=orders, tell=line.say, log=log
+            store, backend, machine, idle=said.idle, orders=orders, tell=line.say, log=log
         )
         return worker.run()
     finally:

@@ -29,7 +29,7 @@ class TorchBackend:
         return device.available()
 
     def measure(self, device_name: str) -> Machine:
-        """One of them, as it is now."""
+        """One of them, as it is now.  RequestError where it is not there."""
         return device.measure(device_name)
 
     def open(self, model: str, prediction: Prediction | None) -> Engine:
