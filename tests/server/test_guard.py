@@ -1,8 +1,10 @@
 """Nobody gets in without a key, from another site, or by another name; and nothing is told them."""
 
 import base64
+import os
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
+from darkroom.errors import RequestError
 from darkroom.server import security
+from darkroom.server.keys import Keys
 from darkroom.server.security import Hosts
 from tests.server.conftest import ADDRESS, House
 
@@ -255,6 +259,50 @@ def test_the_password_cannot_be_tried_quickly(opened: Opened, tmp_path: Path) ->
         assert slowed.status_code == 429 and int(slowed.headers["retry-after"]) > 30
     bearer = {"authorization": f"Bearer {house.services.keys.token}"}
     assert house.stranger.get("/api/status", headers=bearer).status_code == 200
+
+
+def test_many_guesses_at_once_gain_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = Keys(password="correct horse")
+    tried: list[str] = []
+    real = keys._hash
+
+    def slow(guess: str) -> bytes:
+        tried.append(guess)
+        return real(guess)
+
+    monkeypatch.setattr(keys, "_hash", slow)
+    guesses = [f"guess {number}" for number in range(30)]
+    with ThreadPoolExecutor(30) as pool:
+        assert not any(pool.map(keys.knows_password, guesses))
+    assert len(tried) == 5 and keys.seconds_to_wait() > 50
+    assert not keys.knows_password("correct horse")
+
+
+def test_odd_cookies_beside_its_own(shared: House) -> None:
+    session = shared.services.keys.session
+    for cookie in (
+        f'a[b]=1; c="; darkroom-7860={session}',
+        f"darkroom-7860=tossed; darkroom-7860={session}",
+        f"darkroom-7860={session};;;=;",
+    ):
+        answer = shared.stranger.get("/api/status", headers={"cookie": cookie})
+        assert answer.status_code == 200, cookie
+
+
+def test_keys_are_kept(tmp_path: Path) -> None:
+    first = Keys.kept_in(tmp_path)
+    again = Keys.kept_in(tmp_path)
+    assert (first.token, first.session) == (again.token, again.session)
+    file = tmp_path / "keys.json"
+    assert os.name == "nt" or file.stat().st_mode & 0o077 == 0
+    for damage in "", "[]", '{"token": 3}', '{"token": "short"}', "{":
+        file.write_text(damage)
+        assert Keys.kept_in(tmp_path).token != first.token
+    said = Keys.kept_in(tmp_path, token="x" * 16)
+    assert said.token == "x" * 16 and Keys.kept_in(tmp_path).token == "x" * 16
+    for wrong in {"token": "short"}, {"token": "é" * 20}, {"password": "short"}:
+        with pytest.raises(RequestError):
+            Keys(**wrong)
 
 
 def test_no_password_no_sign_in(shared: House) -> None:

@@ -8,7 +8,7 @@ import sys
 sys.modules["torch"] = None  # an import of it fails
 import darkroom.server.app
 import darkroom.server.jobs
-import darkroom.server.supervisor
+import darkroom.server.running
 assert not [name for name in sys.modules if name.startswith(("torch.", "typer", "rich"))]
 """
 

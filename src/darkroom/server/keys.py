@@ -7,6 +7,7 @@ import base64
 import binascii
 import hashlib
 import json
+import math
 import os
 import secrets
 import threading
@@ -98,21 +99,27 @@ class Keys:
     def seconds_to_wait(self) -> int:
         """How long no guess of the password is looked at, after too many wrong ones."""
         with self._lock:
-            if len(self._failures) < _MAX_FAILURES:
-                return 0
-            return max(0, round(self._failures[0] + _WINDOW_SECONDS - time.monotonic() + 0.5))
+            return self._wait()
 
     def knows_password(self, guess: str) -> bool:
-        """Whether this is the password.  Slow, on purpose; a wrong guess is remembered."""
-        if self._password is None:
-            return False
-        right = secrets.compare_digest(self._password, self._hash(guess))
+        """Whether this is the password.  Slow, on purpose; False also while guesses have to wait.
+
+        A guess counts as wrong until it is known to be right, so that many at once gain nothing.
+        """
         with self._lock:
-            if right:
+            if self._password is None or self._wait():
+                return False
+            self._failures.append(time.monotonic())
+        right = secrets.compare_digest(self._password, self._hash(guess))
+        if right:
+            with self._lock:
                 self._failures.clear()
-            else:
-                self._failures.append(time.monotonic())
         return right
+
+    def _wait(self) -> int:
+        if len(self._failures) < _MAX_FAILURES:
+            return 0
+        return max(0, math.ceil(self._failures[0] + _WINDOW_SECONDS - time.monotonic()))
 
     def _hash(self, password: str) -> bytes:
         return hashlib.scrypt(

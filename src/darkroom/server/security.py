@@ -10,9 +10,8 @@ import asyncio
 import ipaddress
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -259,12 +258,12 @@ def _is_navigation(headers: Headers) -> bool:
     )
 
 
-def _cookies(line: str, name: str) -> list[str]:
-    try:
-        jar = SimpleCookie(line)
-    except CookieError:
-        return []
-    return [jar[name].value] if name in jar else []
+def _cookies(line: str, name: str) -> Iterator[str]:
+    """Every cookie of this name: other programs on this computer may set odd ones beside it."""
+    for part in line.split(";"):
+        key, _, value = part.strip().partition("=")
+        if key == name:
+            yield value
 
 
 def _refused(scope: Scope, headers: Headers, error: Refusal) -> Response:
