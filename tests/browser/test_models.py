@@ -11,6 +11,7 @@ from tests.browser import harness
 def test_a_model_says_what_it_is_and_why(page: Page) -> None:
     page.goto("#/models")
     mini = page.get_by_role("article", name="mini", exact=True)
+    expect(mini).to_be_visible()
     if not mini.get_by_text("Identified as").is_visible():
         mini.get_by_text("What it is, and how that is known").click()
     expect(mini).to_contain_text("Stable Diffusion 1")

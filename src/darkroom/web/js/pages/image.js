@@ -11,7 +11,7 @@ import { Slider } from "../image/slider.js";
 import { openDialog } from "../parts/dialog.js";
 import { Icon } from "../parts/icons.js";
 import { toastError } from "../parts/toast.js";
-import { html, useEffect, useState } from "../preact.js";
+import { html, useEffect, useLayoutEffect, useState } from "../preact.js";
 import { go, href } from "../router.js";
 import { recent } from "../state.js";
 
@@ -41,11 +41,15 @@ function useImage(id) {
 
 export default function ImagePage({ route }) {
   const [found, put, ask] = useImage(route.id);
+  const [other, setOther] = useState(null);
   useEffect(open, []);
+  useEffect(() => setOther(null), [route.id]);
   const { image, error } = found;
+  const near = neighbours(route.id);
+  useKeys({ image, ...near, put, other, setOther });
   if (error) return html`<${Missing} error=${error} again=${ask} />`;
   if (!image) return html`<div class="image-page" aria-busy="true"><div class="exhibit-room"><div class="exhibit-waits"></div></div></div>`;
-  return html`<${Shown} key=${image.id} found=${found} put=${put} ask=${ask} />`;
+  return html`<${Shown} key=${image.id} found=${found} put=${put} ask=${ask} near=${near} other=${other} setOther=${setOther} />`;
 }
 
 function Missing({ error, again }) {
@@ -57,12 +61,9 @@ function Missing({ error, again }) {
   </div>`;
 }
 
-function Shown({ found, put, ask }) {
+function Shown({ found, put, ask, near: { before, after }, other, setOther }) {
   const { image, recipe, parents = [], children = [], sayings, history } = found;
   const [step, setStep] = useState(null);
-  const [other, setOther] = useState(null);
-  const { before, after } = neighbours(image.id);
-  useKeys({ image, before, after, put, other, setOther });
   const compare = async () => {
     const chosen = await chooseOther(image, parents);
     if (chosen) setOther(chosen);
@@ -74,8 +75,8 @@ function Shown({ found, put, ask }) {
       <div class="exhibit-top">
         <a class="quiet" href=${href("gallery")}><${Icon} name="left" /> Gallery</a>
         <span class="row">
-          <a class="icon-button" aria-label="Image before" aria-disabled=${!before} href=${before ? href("image", before.id) : null}><${Icon} name="left" /></a>
-          <a class="icon-button" aria-label="Image after" aria-disabled=${!after} href=${after ? href("image", after.id) : null}><${Icon} name="right" /></a>
+          <button class="icon-button" aria-label="Image before" disabled=${!before} onClick=${() => go("image", before.id, {}, { replace: true })}><${Icon} name="left" /></button>
+          <button class="icon-button" aria-label="Image after" disabled=${!after} onClick=${() => go("image", after.id, {}, { replace: true })}><${Icon} name="right" /></button>
         </span>
       </div>
       <${Picture} image=${image} step=${step} other=${other} />
@@ -131,13 +132,13 @@ function actionsOf({ image, put, compare, before, after }) {
 
 /** Left and right to the neighbours, F for favourite, Delete, Escape back. */
 function useKeys({ image, before, after, put, other, setOther }) {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onKey = (event) => {
       if (event.target.closest("input, textarea, select, dialog, [role=listbox]") || event.ctrlKey || event.metaKey || event.altKey) return;
       const acts = {
         ArrowLeft: () => before && go("image", before.id, {}, { replace: true }),
         ArrowRight: () => after && go("image", after.id, {}, { replace: true }),
-        f: () => { favourite(image); put({ ...image, favourite: !image.favourite }); },
+        f: () => { if (!image) return; favourite(image); put({ ...image, favourite: !image.favourite }); },
         Escape: () => (other ? setOther(null) : go("gallery")),
       };
       if (acts[event.key] && !document.querySelector("dialog[open]")) {
@@ -147,7 +148,7 @@ function useKeys({ image, before, after, put, other, setOther }) {
     };
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
-  }, [image, before, after, other]);
+  }, [image, before?.id, after?.id, other]);
 }
 
 /** Its input, what it was made from, or one of the newest. @returns {Promise<{url: string, name: string}|null>} */
