@@ -37,7 +37,7 @@ def create(page: Page, text: str) -> Locator:
     wish_for(page, text)
     generate(page).click()
     made = picture(page, text)
-    expect(made).to_be_visible()
+    expect(made).to_be_visible(timeout=3 * harness.PATIENCE)
     expect(page.get_by_role("slider", name=FILM)).to_be_visible()
     return made
 
@@ -85,7 +85,7 @@ def total(page: Page) -> int:
 
 def wait_for_total(page: Page, number: int) -> None:
     """Until there are so many images."""
-    late = time.monotonic() + harness.PATIENCE / 1000
+    late = time.monotonic() + 3 * harness.PATIENCE / 1000
     while total(page) < number:
         assert time.monotonic() < late, f"{total(page)} images, not {number}"
         page.wait_for_timeout(100)

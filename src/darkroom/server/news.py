@@ -36,10 +36,12 @@ class News:
         fraction: float,
         seconds_left: float | None,
         preview: bool,
+        images: int = 1,
     ) -> None:
         """A step of image `index` is done; `fraction`: of the whole job.  Steps may be passed over.
 
-        `preview`: whether the film shows it.
+        `images`: so many from that one on are made at once.  `preview`: whether their films show
+        it; the address is the first's.
         """
         address = f"/api/jobs/{job}/film/{index}/{step}" if preview else None
         self.hub.publish(
@@ -47,6 +49,7 @@ class News:
             {
                 "job": job,
                 "index": index,
+                "images": images,
                 "step": step,
                 "steps": steps,
                 "fraction": fraction,

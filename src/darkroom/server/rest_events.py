@@ -14,9 +14,10 @@ from darkroom.server.services import Here
 
 router = APIRouter(prefix="/api", tags=["events"])
 
+_PATIENCE = 60.0  # seconds in which a listener takes something of what it is sent
 _EXAMPLE = (
     'id: 1f2e3d4c-17\nevent: step\ndata: {"job":"…","index":0,"step":3,"steps":12,'
-    '"fraction":0.25,"seconds_left":1.2,"preview":"/api/jobs/…/film/0/3"}\n\n'
+    '"images":1,"fraction":0.25,"seconds_left":1.2,"preview":"/api/jobs/…/film/0/3"}\n\n'
 )
 
 
@@ -44,7 +45,8 @@ class EventStream(Response):
         async def talk() -> None:
             async with contextlib.aclosing(self.hub.stream(self.last_id)) as parts:
                 async for part in parts:
-                    await send({"type": "http.response.body", "body": part, "more_body": True})
+                    message = {"type": "http.response.body", "body": part, "more_body": True}
+                    await asyncio.wait_for(send(message), _PATIENCE)
 
         async def gone() -> None:
             while (await receive())["type"] != "http.disconnect":
@@ -56,7 +58,7 @@ class EventStream(Response):
         finally:
             for task in talking, leaving:
                 task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, OSError):
+            with contextlib.suppress(asyncio.CancelledError, OSError, TimeoutError):
                 await talking
         with contextlib.suppress(OSError):
             await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -16,7 +16,7 @@ import { signal } from "./preact.js";
  *   error: {message: string, hint: string}|null, created: string, started: string|null,
  *   finished: string|null, seconds_left: number|null, step: number|null, steps: number|null,
  *   requests: Wish[], grid: object|null, notes: string[], sheet: string|null}} Job */
-/** @typedef {{job: string, index: number, step: number, steps: number, fraction: number,
+/** @typedef {{job: string, index: number, images: number, step: number, steps: number, fraction: number,
  *   seconds_left: number|null, preview: string|null}} StepEvent */
 
 export class ApiError extends Error {

@@ -87,19 +87,28 @@ function forgetProgress(id) {
   progress.value = left;
 }
 
+/** The address of the picture of another step, or of another image. @param {string} preview @param {number} step @param {number} [index] */
+export function pictured(preview, step, index = undefined) {
+  const parts = preview.split("/");
+  parts[parts.length - 1] = step;
+  if (index !== undefined) parts[parts.length - 2] = index;
+  return parts.join("/");
+}
+
 function putStep(step) {
   const before = progress.value.get(step.job);
   const frames = before && before.index === step.index && before.step <= step.step ? [...before.frames] : [];
-  if (step.preview) frames[step.step - 1] = step.preview;
+  // Events of steps may be passed over; their pictures are there all the same.
+  for (let at = step.step; step.preview && at > 0 && !frames[at - 1]; at -= 1) frames[at - 1] = pictured(step.preview, at);
   progress.value = new Map(progress.value).set(step.job, { ...step, frames });
 }
 
 /** Of a job that ran before this page was open: how far it is, until its next step tells more. */
 function seen(job) {
   if (progress.value.has(job.id)) return;
-  const { id, step, steps, images, images_done: index, seconds_left } = job;
-  const fraction = (index + step / steps) / images;
-  progress.value = new Map(progress.value).set(id, { job: id, index, step, steps, fraction, seconds_left, preview: null, frames: [] });
+  const { id, step, steps, images_done: index, seconds_left } = job;
+  const fraction = (index + step / steps) / job.images;
+  progress.value = new Map(progress.value).set(id, { job: id, index, step, steps, fraction, seconds_left, images: 1, preview: null, frames: [] });
 }
 
 /** Everything anew: at the start, after a break, after a `reset`. */
@@ -141,7 +150,7 @@ export function start() {
     if (data.images) dropImages(data.images);
   });
   on("queue", (data) => { if (status.value) status.value = { ...status.value, queue: { ...status.value.queue, ...data } }; });
-  on("machine", () => api.status().then((now) => { status.value = now; }, () => {}));
+  on("machine", (data) => { if (status.value) status.value = { ...status.value, devices: data.devices }; });
   on("models", () => reload("models").catch(() => {}));
   on("reset", () => refresh().catch(() => {}));
   on("open", load);

@@ -1,6 +1,7 @@
 /** The film strip: each step of a run, growing while it runs, to be dragged through afterwards. */
 import { html, useEffect, useRef, useState } from "../preact.js";
 import { frame } from "../running.js";
+import { Picture } from "./picture.js";
 
 const NARROWEST = 66; // pixels of a picture in the strip
 
@@ -18,7 +19,7 @@ export function Film({ steps, address, done, last, label, note }) {
   const shown = Array.from({ length: places }, (_, place) => Math.round(((place + 1) * steps) / places));
   // The place that is being filled shows the newest step that belongs to it.
   const pictured = (step) => (step > done && step - steps / places < done ? done : step);
-  const nearest = shown.reduce((best, step) => (Math.abs(step - at) < Math.abs(best - at) ? step : best), shown[0]);
+  const current = shown.find((step) => step >= at) ?? steps;
   const go = (step) => {
     const to = Math.max(1, Math.min(done, Math.round(step)));
     frame.value = last && to === steps ? null : last || to < done ? to : null;
@@ -39,12 +40,12 @@ export function Film({ steps, address, done, last, label, note }) {
     <div class="spread film-head"><span class="cut">${label}</span><span class="film-note">${note}</span></div>
     <div class="film-strip" ref=${strip} role="slider" tabindex="0" aria-label="Step of the film" aria-valuemin="1" aria-valuemax=${steps} aria-valuenow=${Math.max(1, at)}
       aria-valuetext=${`Step ${at} of ${steps}`} onPointerDown=${drag} onPointerMove=${drag} onKeyDown=${onKeyDown}>
-      ${shown.map((step) => html`<${Frame} key=${step} source=${step === steps && last ? last : address(pictured(step))} current=${step === nearest} />`)}
+      ${shown.map((step) => html`<${Frame} key=${step} source=${step === steps && last ? last : address(pictured(step))} current=${step === current} />`)}
     </div>
   </div>`;
 }
 
-const Frame = ({ source, current }) => html`<span class=${current ? "frame current" : "frame"}>${source && html`<img src=${source} alt="" draggable=${false} />`}</span>`;
+const Frame = ({ source, current }) => html`<span class=${current ? "frame current" : "frame"}>${source && html`<${Picture} src=${source} alt="" draggable=${false} />`}</span>`;
 
 /** Width of an element in pixels, as it changes. */
 function useRoom(ref) {

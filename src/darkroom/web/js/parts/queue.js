@@ -6,6 +6,7 @@ import { followed, show } from "../running.js";
 import { progress, running, status, stopped, waiting } from "../state.js";
 import { counted, duration, left, shortened } from "../words.js";
 import { Icon } from "./icons.js";
+import { Picture } from "./picture.js";
 
 const SHOWN = 20;
 /** The waiting job that is being dragged, and the one above which it would land. */
@@ -39,7 +40,7 @@ const titled = (job) => shortened(job.title || job.task, 80);
 function Thumb({ job, source }) {
   const input = job.requests[0]?.image;
   const from = source ?? (input ? api.uploadUrl(input, 96) : null);
-  return html`<span class="job-thumb">${from && html`<img src=${from} alt="" width="40" height="40" />`}</span>`;
+  return html`<span class="job-thumb">${from && html`<${Picture} src=${from} alt="" width="40" height="40" />`}</span>`;
 }
 
 function Running({ job }) {

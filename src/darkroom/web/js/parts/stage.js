@@ -3,12 +3,13 @@ import { cancelJob, retryJob, skipImage } from "../queueing.js";
 import { api } from "../api.js";
 import { html, useEffect, useRef } from "../preact.js";
 import { compared, followed, frame, run, view } from "../running.js";
-import { progress, running, status, waiting } from "../state.js";
+import { pictured, progress, running, status, waiting } from "../state.js";
 import { counted, left, shortened } from "../words.js";
 import { modelName, say } from "../wish.js";
 import { CompareSlider } from "./compare_slider.js";
 import { Film } from "./film.js";
 import { Icon } from "./icons.js";
+import { Picture } from "./picture.js";
 import { ImageActions } from "./image_actions.js";
 import { title } from "./model.js";
 
@@ -44,7 +45,7 @@ function Finished({ image }) {
   }
   return html`<${Box} ...${image} label=${text}>
     <img src=${image.thumbnail} alt="" class="under" />
-    <img src=${step === null ? api.fileUrl(image.id) : api.filmUrl(image.id, step)} alt=${text} class="over" />
+    <${Picture} src=${step === null ? api.fileUrl(image.id) : api.filmUrl(image.id, step)} alt=${text} class="over" />
     ${image.favourite && html`<span class="picture-star" title="Favourite"><${Icon} name="star" filled /></span>`}
     <${ImageActions} image=${image} class="tools" />
   <//>`;
@@ -54,12 +55,17 @@ function Live({ job }) {
   const now = progress.value.get(job.id);
   const [asked] = job.requests;
   const size = sizeOf(asked);
-  const source = now.frames[(frame.value ?? now.step) - 1] ?? now.frames.findLast(Boolean);
+  const at = frame.value ?? now.step;
+  const source = now.frames[at - 1] ?? now.frames.findLast(Boolean);
+  const together = Array.from({ length: now.images ?? 1 }, (_, other) => now.index + other);
   return html`<${Box} ...${size} label=${`Running: ${job.title}`}>
-    <div class="under blank"></div>
-    ${source && html`<img src=${source} alt="What it looks like so far" class="over" />`}
+    <div class="blank"></div>
+    ${source && (together.length > 1
+      ? html`<div class="together" style=${{ "--across": Math.ceil(Math.sqrt(together.length)) }}>
+          ${together.map((index) => html`<${Picture} key=${index} src=${pictured(source, at, index)} alt=${`What image ${index + 1} looks like so far`} />`)}</div>`
+      : html`<${Picture} src=${source} alt="What it looks like so far" class="over" />`)}
     <div class="tools shown">
-      <span class="tool-note">${job.images > 1 ? `Image ${now.index + 1} of ${job.images} · ` : ""}${left(now.seconds_left)}</span>
+      <span class="tool-note">${job.images > 1 ? `${together.length > 1 ? `Images ${now.index + 1} to ${now.index + together.length}` : `Image ${now.index + 1}`} of ${job.images} · ` : ""}${left(now.seconds_left)}</span>
       ${job.images > 1 && html`<button class="tool" onClick=${() => skipImage(job)}>Skip</button>`}
       <button class="tool" onClick=${() => cancelJob(job)}>Cancel</button>
     </div>
