@@ -55,13 +55,13 @@ def drawn(mean: Tensor, log_variance: Tensor, generator: torch.Generator) -> Ten
     return mean + (0.5 * log_variance).exp() * noise
 
 
-def distance(decoded: Tensor, pixels: Tensor) -> Tensor:
+def distance(decoded: Tensor, pixels: Tensor, gradient_weight: float = GRADIENT_WEIGHT) -> Tensor:
     """How far from what it should be, in values and in edges."""
     difference = decoded - pixels
     return (
         difference.abs().mean()
         + difference.square().mean()
-        + GRADIENT_WEIGHT * gradient_difference(decoded, pixels)
+        + gradient_weight * gradient_difference(decoded, pixels)
     )
 
 

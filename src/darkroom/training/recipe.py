@@ -186,5 +186,5 @@ X4_PATIENT = UpscalerRecipe(
     batch=32,
     unet_schedule=Schedule(steps=1500, rate=1e-3, warm_up=100, decay_part=0.3, ema_decay=0.998),
     finish_side=64,
-    finish_schedule=Schedule(steps=2200, rate=5e-4, warm_up=50, decay_part=0.6, ema_decay=0.995),
+    finish_schedule=Schedule(steps=2800, rate=5e-4, warm_up=50, decay_part=0.6, ema_decay=0.995),
 )

@@ -13,10 +13,11 @@ from darkroom.training.diffusion import CAPTION_DROP, TextAndUNet
 from darkroom.training.loop import Loss
 from darkroom.training.pairs import Batch, shrunk
 
-CLEAN = 0.5  # the part of small pictures that are given without noise
+CLEAN = 0.75  # the part of small pictures that are given without noise
 MOST_NOISE = 350  # the highest level that the published upscaler was trained with
-FIRST_STEP = 0.5  # the part of a batch that is at the last timestep, where images begin
+FIRST_STEP = 0.75  # the part of a batch that is at the last timestep, where images begin
 LATENT_WEIGHT = 0.02  # of the latents' error beside that of pixels
+GRADIENT_WEIGHT = 0.2  # edges come by themselves where the U-Net knows where they are
 
 
 class Enlarger(nn.Module):
@@ -44,7 +45,7 @@ def upscaling_loss(
 ) -> Loss:
     """Mean squared error of v; with `drawn`, from scaled latents to pixels, the error of those.
 
-    Half of each batch is at the last timestep, where nothing of the latents is left: what is
+    Most of each batch is at the last timestep, where nothing of the latents is left: what is
     predicted there is what all later steps begin with, and most of what there is to learn.
     """
 
@@ -53,7 +54,7 @@ def upscaling_loss(
         x0, count, device = batch.latents, len(batch.latents), batch.latents.device
         small = shrunk(batch.large, generator, redraw)
         dice = torch.rand(4, count, generator=generator, device=device)
-        level = (dice[0] * (MOST_NOISE + 1)).long() * (dice[1] > CLEAN)
+        level = (dice[0].square() * (MOST_NOISE + 1)).long() * (dice[1] > CLEAN)
         beside = torch.randn(small.shape, generator=generator, device=device)
         seen = noised_picture(small, beside, level)
         ids = torch.where(dice[2, :, None] < CAPTION_DROP, empty_ids, batch.ids)
@@ -71,6 +72,6 @@ def upscaling_loss(
         roots = alpha_bar.float()[:, None, None, None]
         with torch.autocast(device.type, torch.bfloat16):
             decoded = drawn(roots.sqrt() * x - (1 - roots).sqrt() * v)
-        return LATENT_WEIGHT * error + distance(decoded.float(), batch.large)
+        return LATENT_WEIGHT * error + distance(decoded.float(), batch.large, GRADIENT_WEIGHT)
 
     return loss
