@@ -12,14 +12,13 @@ from darkroom.store.jobs import Claim
 from darkroom.store.opening import Store
 from darkroom.worker.backend import Backend
 from darkroom.worker.log import Log
-from darkroom.worker.making import Bench, Making
+from darkroom.worker.making import LEAST_SPACE, NO_SPACE, Bench, Making
 from darkroom.worker.messages import Began, Changed, Doing, Message, Working
 from darkroom.worker.orders import Cancelled, Orders, Skipped, Stop
 from darkroom.worker.shelf import Shelf
 
 POLL_SECONDS = 5.0  # the server wakes a worker; this is for jobs that came otherwise
 _MEASURE_SECONDS = 30.0
-_LEAST_SPACE = 64 * 2**20
 
 FINE, BROKEN = 0, 3
 
@@ -79,9 +78,8 @@ class Worker:
     def _next(self) -> Claim | None:
         """The next job, once there is room on the disk for its images."""
         found: list[Claim | None] = []
-        while shutil.disk_usage(self._store.folder.root).free < _LEAST_SPACE:
-            needed = _LEAST_SPACE // 2**20
-            self._do("waiting for space", None, f"The disk is full. Free at least {needed} MB.")
+        while shutil.disk_usage(self._store.folder.root).free < LEAST_SPACE:
+            self._do("waiting for space", None, NO_SPACE)
             self._orders.wait(POLL_SECONDS)
             self._orders.heed()
         self._bench.durably(lambda: found.append(self._store.queue.claim(self._device)))

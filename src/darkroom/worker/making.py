@@ -26,6 +26,8 @@ from darkroom.worker.orders import Cancelled, Orders, Skipped
 from darkroom.worker.shelf import Shelf
 
 _PAUSE = 2.0  # seconds between two looks at a full disk
+LEAST_SPACE = 64 * 2**20  # bytes that a disk must have left, so that a job begins
+NO_SPACE = f"The disk is full. Free at least {LEAST_SPACE // 2**20} MB: it goes on by itself."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +55,9 @@ class Bench:
         while True:
             try:
                 act()
-            except DiskFullError as error:
+            except DiskFullError:
                 waited = True
-                self.doing("waiting for space", None, f"{error.message} {error.hint}")
+                self.doing("waiting for space", None, NO_SPACE)
                 self.orders.wait(_PAUSE)
                 self.orders.heed()
             else:
