@@ -122,7 +122,7 @@ async def listening(
             listener.status = message["status"]
         listener.text += message.get("body", b"").decode()
         listener.arrived.set()
-        await asyncio.sleep(listener.slow)
+        await asyncio.sleep(listener.slow if "body" in message else 0)
 
     async def whole() -> None:
         await app(scope("GET", "/api/events", headers), receive, send)

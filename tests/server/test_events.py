@@ -164,6 +164,19 @@ def test_a_stopped_server_ends_its_streams(house: House) -> None:
     assert house.services.news.hub.listeners == 0
 
 
+def test_who_takes_nothing_is_left(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("darkroom.server.rest_events._PATIENCE", 0.05)
+
+    monkeypatch.setattr("darkroom.server.rest_events._LAST_PATIENCE", 0.05)
+
+    async def story() -> None:
+        async with listening(house.app, key(house), slow=30) as stuck, asyncio.timeout(5):
+            await stuck.done.wait()
+
+    asyncio.run(story())
+    assert house.services.news.hub.listeners == 0
+
+
 def test_too_many_listeners(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("darkroom.server.rest_events.MAX_LISTENERS", 0)
     answer = asyncio.run(ask(house.app, "GET", "/api/events", key(house)))

@@ -15,6 +15,7 @@ from darkroom.server.services import Here
 router = APIRouter(prefix="/api", tags=["events"])
 
 _PATIENCE = 60.0  # seconds in which a listener takes something of what it is sent
+_LAST_PATIENCE = 1.0
 _EXAMPLE = (
     'id: 1f2e3d4c-17\nevent: step\ndata: {"job":"…","index":0,"step":3,"steps":12,'
     '"images":1,"fraction":0.25,"seconds_left":1.2,"preview":"/api/jobs/…/film/0/3"}\n\n'
@@ -60,8 +61,9 @@ class EventStream(Response):
                 task.cancel()
             with contextlib.suppress(asyncio.CancelledError, OSError, TimeoutError):
                 await talking
-        with contextlib.suppress(OSError):
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        end = {"type": "http.response.body", "body": b"", "more_body": False}
+        with contextlib.suppress(OSError, TimeoutError):
+            await asyncio.wait_for(send(end), _LAST_PATIENCE)
 
 
 @router.get(
