@@ -43,7 +43,7 @@ def tiny_recipe() -> UpscalerRecipe:
         side=64,
         batch=4,
         unet_schedule=few(3),
-        finish_side=32,
+        finish_kinds=(crops.Kind(since=0, side=32, batch=4), crops.Kind(since=1, side=64, batch=2)),
         finish_schedule=few(2),
     )
 

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from darkroom.models.autoencoder import Autoencoder
 from darkroom.text.tokenizer import Tokenizer
 from darkroom.training.ahead import Ahead
-from darkroom.training.crops import crop, large, pixels
+from darkroom.training.crops import Kind, crop, large, pixels
 from darkroom.training.scenes.captions import caption
 from darkroom.training.scenes.layout import training_scene
 from darkroom.training.scenes.painter import Painter
@@ -134,19 +134,18 @@ def _encoded(
 
 @dataclass(frozen=True, kw_only=True)
 class Batches:
-    """Draws batches of `size` at random; of pieces of `side` pixels where that is less."""
+    """Draws batches at random, of what they are from a step on; smaller pieces are cut out."""
 
     pairs: Pairs
-    size: int
-    side: int
+    kinds: tuple[Kind, ...]
     seed: int
     device: torch.device
 
     def __call__(self, step: int) -> Batch:
         rng = np.random.default_rng((self.seed, 78, step))
-        pairs = self.pairs
-        rows = torch.from_numpy(rng.integers(len(pairs.large), size=self.size))
-        small = self.side // FACTOR
+        pairs, kind = self.pairs, [kind for kind in self.kinds if kind.since <= step][-1]
+        rows = torch.from_numpy(rng.integers(len(pairs.large), size=kind.batch))
+        small = kind.side // FACTOR
         y, x = rng.integers(pairs.latents.shape[-1] - small + 1, size=2)
         pieces = pairs.large[rows][
             ..., FACTOR * y : FACTOR * (y + small), FACTOR * x : FACTOR * (x + small)

@@ -155,8 +155,8 @@ def x4_text_encoder(vocabulary: int, width: int) -> TextEncoderConfig:
 class UpscalerRecipe:
     """All that decides about an upscaler's weights.
 
-    `pieces`: cached pairs of large and small pieces, `side` pixels of the large ones; `finish_side`
-    of those that the last stage cuts out of them.
+    `pieces`: cached pairs of large and small pieces, `side` pixels of the large ones;
+    `finish_kinds`: what the last stage cuts out of them.
     """
 
     autoencoder: AutoencoderConfig
@@ -168,7 +168,7 @@ class UpscalerRecipe:
     side: int
     batch: int
     unet_schedule: Schedule
-    finish_side: int
+    finish_kinds: tuple[Kind, ...]
     finish_schedule: Schedule
 
 
@@ -185,6 +185,6 @@ X4_PATIENT = UpscalerRecipe(
     side=96,
     batch=32,
     unet_schedule=Schedule(steps=1500, rate=1e-3, warm_up=100, decay_part=0.3, ema_decay=0.998),
-    finish_side=64,
+    finish_kinds=(Kind(since=0, side=64, batch=32), Kind(since=1400, side=96, batch=14)),
     finish_schedule=Schedule(steps=2800, rate=5e-4, warm_up=50, decay_part=0.6, ema_decay=0.995),
 )

@@ -32,7 +32,7 @@ from darkroom.training.autoencoder import (
     normalise_latents,
     psnr,
 )
-from darkroom.training.crops import Crops, pixels, whole_scenes
+from darkroom.training.crops import Crops, Kind, pixels, whole_scenes
 from darkroom.training.diffusion import TextAndUNet
 from darkroom.training.export import export_upscaler
 from darkroom.training.loop import Watch, finished, take_average, train
@@ -153,7 +153,7 @@ def learn(run: Run, model: TextAndUNet, autoencoder: Autoencoder) -> None:
         return
     train(
         model,
-        _loss(run, model, autoencoder, recipe.side),
+        _loss(run, model, autoencoder, (Kind(since=0, side=recipe.side, batch=recipe.batch),)),
         recipe.unet_schedule,
         path,
         seed=2,
@@ -175,7 +175,7 @@ def finish(run: Run, model: TextAndUNet, autoencoder: Autoencoder) -> None:
 
     train(
         enlarger,
-        _loss(run, model, autoencoder, recipe.finish_side, drawn),
+        _loss(run, model, autoencoder, recipe.finish_kinds, drawn),
         recipe.finish_schedule,
         path,
         seed=3,
@@ -194,11 +194,10 @@ def _loss(
     run: Run,
     model: TextAndUNet,
     autoencoder: Autoencoder,
-    side: int,
+    kinds: tuple[Kind, ...],
     drawn: Callable[[Tensor], Tensor] | None = None,
 ) -> Callable[[int, torch.Generator], Tensor]:
-    """That of pieces of `side` pixels of what is cached."""
-    recipe = run.recipe
+    """That of batches of these kinds out of what is cached."""
     pairs = _pairs(run, autoencoder)
     artist = None if run.artist is None else load_mini(run.artist, run.device).autoencoder
 
@@ -208,7 +207,7 @@ def _loss(
 
     return upscaling_loss(
         model,
-        Batches(pairs=pairs, size=recipe.batch, side=side, seed=3, device=run.device),
+        Batches(pairs=pairs, kinds=kinds, seed=3, device=run.device),
         alphas().to(run.device),
         token_ids(tokenizer(), [""])[0].to(run.device),
         redraw=None if artist is None else redraw,

@@ -38,16 +38,17 @@ def _stages(run: Run) -> Iterator[tuple[str, Path, Schedule, float]]:
     enlarger = Enlarger(model, autoencoder)
     empty = torch.zeros(CONTEXT, dtype=torch.int64, device=run.device)
 
-    def batch(side: int) -> Batch:
+    def batch(size: int, side: int) -> Batch:
         small = side // FACTOR
         return Batch(
-            large=torch.rand(recipe.batch, 3, side, side, device=run.device) * 2 - 1,
-            latents=torch.randn(recipe.batch, 4, small, small, device=run.device),
-            ids=empty.expand(recipe.batch, -1),
+            large=torch.rand(size, 3, side, side, device=run.device) * 2 - 1,
+            latents=torch.randn(size, 4, small, small, device=run.device),
+            ids=empty.expand(size, -1),
         )
 
     levels = alphas().to(run.device)
-    pieces, ends = batch(recipe.side), batch(recipe.finish_side)
+    pieces, last = batch(recipe.batch, recipe.side), recipe.finish_kinds[-1]
+    ends = batch(last.batch, last.side)
     pace = seconds_a_step(model, upscaling_loss(model, lambda _: pieces, levels, empty))
     yield "unet", run.state / "unet.safetensors", recipe.unet_schedule, pace
     loss = upscaling_loss(model, lambda _: ends, levels, empty, drawn=enlarger.decode)

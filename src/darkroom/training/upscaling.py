@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from darkroom.diffusion.augmentation import noised_picture
 from darkroom.diffusion.denoiser import noised, velocity
@@ -18,6 +19,8 @@ MOST_NOISE = 350  # the highest level that the published upscaler was trained wi
 FIRST_STEP = 0.75  # the part of a batch that is at the last timestep, where images begin
 LATENT_WEIGHT = 0.02  # of the latents' error beside that of pixels
 GRADIENT_WEIGHT = 0.2  # edges come by themselves where the U-Net knows where they are
+COLOUR_WEIGHT = 1.0  # of the error in the mean colours of squares
+SQUARE = 8
 
 
 class Enlarger(nn.Module):
@@ -66,12 +69,14 @@ def upscaling_loss(
         x = noised(x0, noise, alpha_bar)
         with torch.autocast(device.type, torch.bfloat16):
             v = model(torch.cat([x, seen], dim=1), timestep.float(), ids, level).float()
-        error = nn.functional.mse_loss(v, velocity(x0, noise, alpha_bar))
+        error = functional.mse_loss(v, velocity(x0, noise, alpha_bar))
         if drawn is None:
             return error
         roots = alpha_bar.float()[:, None, None, None]
         with torch.autocast(device.type, torch.bfloat16):
-            decoded = drawn(roots.sqrt() * x - (1 - roots).sqrt() * v)
-        return LATENT_WEIGHT * error + distance(decoded.float(), batch.large, GRADIENT_WEIGHT)
+            decoded = drawn(roots.sqrt() * x - (1 - roots).sqrt() * v).float()
+        colours = functional.avg_pool2d(decoded - batch.large, SQUARE).abs().mean()
+        shown = distance(decoded, batch.large, GRADIENT_WEIGHT) + COLOUR_WEIGHT * colours
+        return LATENT_WEIGHT * error + shown
 
     return loss
