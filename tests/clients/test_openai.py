@@ -103,7 +103,8 @@ def test_streams(client: openai.OpenAI) -> None:
     assert set(kinds[:-1]) == {"image_generation.partial_image"} and len(kinds) <= 3
     for place, event in enumerate(events[:-1]):
         assert event.type == "image_generation.partial_image"
-        assert event.partial_image_index == place and pixels(file_of(event.b64_json)).size
+        assert event.partial_image_index == place and event.size == "64x64"
+        assert pixels(file_of(event.b64_json)).shape == (64, 64, 3)
     last = events[-1]
     assert last.type == "image_generation.completed" and last.usage.total_tokens > 0
     whole = client.images.generate(model="mini", prompt=PROMPT, extra_body=wish)

@@ -109,6 +109,7 @@ def test_a_client_that_says_everything_says_little() -> None:
         ({"sampler_name": "DPM++ 2M", "s_churn": 5}, {"sampler": "dpmpp_2m"}),
         ({"batch_size": 2, "n_iter": 3}, {"count": 6}),
         ({"n_iter": 3}, {"count": 3}),
+        ({"n_iter": 1000, "send_images": False}, {"count": 1000}),
         (
             {"seed": 5, "subseed": 7, "subseed_strength": 0.1},
             {"seed": 5, "variation_seed": 7, "variation_strength": 0.1},
@@ -233,6 +234,7 @@ def test_what_is_unknown_is_told() -> None:
         {"sampler_name": "Euler z"},
         {"scheduler": "Sometimes"},
         {"batch_size": 0},
+        {"batch_size": 8, "n_iter": 63},
         {"enable_hr": True, "hr_upscaler": "ESRGAN_4x"},
         {"enable_hr": True, "hr_sampler_name": "Heun"},
         {"enable_hr": True, "prompt": "a", "hr_prompt": "b"},

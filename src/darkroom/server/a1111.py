@@ -162,7 +162,7 @@ async def _enlarged(texts: list[str], body: Extras, request: Request, here: Serv
         _, made = await _carried_out(here, wishes, (), request)
         if len(made) < len(arrived):
             raise Refusal(400, "The job was stopped before all images were enlarged.")
-        sources = [(one.file, True) for one in made]
+        sources = [(one.path.read_bytes(), True) for one in made]
 
     def finished() -> list[str]:
         images = []

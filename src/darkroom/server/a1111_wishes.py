@@ -37,6 +37,7 @@ NOISES: Mapping[str, NoiseSource] = {"CPU": "cpu", "GPU": "nv", "NV": "nv"}
 FORMATS: Mapping[str, Format] = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
 
 T = TypeVar("T")
+MAX_SENT = 500  # images in one answer
 
 _TASKS: Mapping[ModelTask, Task] = {"depth2img": "depth2img", "vary": "vary", "upscale": "upscale"}
 _NO_MODEL = {"", "none", "automatic"}
@@ -122,6 +123,11 @@ def _wish(body: Making, now: Options, requests: tuple[Request, ...], remarks: li
     unknown = body.unknown()
     if unknown:
         remarks.append(f"Unknown and without effect: {', '.join(unknown[:20])}.")
+    if body.send_images is not False and sum(one.count for one in requests) > MAX_SENT:
+        raise RequestError(
+            f"An answer holds at most {MAX_SENT} images.",
+            "Ask for fewer, or send send_images false: they are in the gallery as well.",
+        )
     return Wish(
         requests=requests,
         styles=tuple(body.styles or ()),

@@ -197,6 +197,7 @@ async def _made(wish: Wish, request: Request, here: Services, kind: str) -> Resp
         file_format=wish.file_format,
         quality=wish.quality,
         as_url=wish.as_url,
+        factor=here.shelf.spec(wish.request.model).autoencoder.factor,
         tokens=await run_in_threadpool(openai_answers.tokens_of, here, job),
         prompt=wish.request.prompt,
     )
@@ -254,13 +255,13 @@ def _is_due(event: waiting.Stepped, shown: int, partial_images: int) -> bool:
 
 
 def _partial(preview: bytes, envelope: Envelope) -> dict[str, Any]:
-    """A picture of a step, in the format that was asked for."""
+    """The picture of a step as large as the image, in the format that was asked for."""
     image = Pillow.open(io.BytesIO(preview), formats=("WEBP",))
     mark = waiting.mark_of(image)
-    picture = files.encode(
-        files.from_pil(image), envelope.file_format, mark=mark, quality=envelope.quality
-    )
-    return envelope.shown(image.size, picture, int(time.time()))
+    size = image.width * envelope.factor, image.height * envelope.factor
+    raster = files.from_pil(image.convert("RGB").resize(size, Pillow.Resampling.BICUBIC))
+    picture = files.encode(raster, envelope.file_format, mark=mark, quality=envelope.quality)
+    return envelope.shown(size, picture, int(time.time()))
 
 
 def _completed(made: waiting.Made, envelope: Envelope) -> dict[str, Any]:

@@ -38,12 +38,16 @@ def problem(
 
 @dataclass(frozen=True, kw_only=True)
 class Envelope:
-    """What every answer to one call has in common.  `address`: of this server."""
+    """What every answer to one call has in common.
+
+    `address`: of this server.  `factor`: pixels of an image that one of its preview stands for.
+    """
 
     address: str
     file_format: Format
     quality: int | None
     as_url: bool
+    factor: int
     tokens: int
     prompt: str
 

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from PIL import Image as Pillow
@@ -29,10 +30,10 @@ Gone = Callable[[], Awaitable[bool]]
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """A finished image.  `file`: that of the gallery.  `recipe`: None where it is private."""
+    """A finished image.  `path`: of its file.  `recipe`: None where it is private."""
 
     image: Image
-    file: bytes = field(repr=False)
+    path: Path
     recipe: Recipe | None = field(repr=False)
 
 
@@ -105,16 +106,16 @@ def images(services: Services, job: str) -> list[Made]:
     wanted = sorted((row for row in rows if not row.sheet), key=lambda row: row.number or 0)
     gallery = services.store.gallery
     return [
-        Made(image=row, file=gallery.path(row.id).read_bytes(), recipe=gallery.recipe(row.id))
-        for row in wanted
+        Made(image=row, path=gallery.path(row.id), recipe=gallery.recipe(row.id)) for row in wanted
     ]
 
 
 def written(made: Made, file_format: Format, quality: int | None = None) -> bytes:
     """The file of an image in another format, with the same mark and the same recipe."""
-    if made.image.file.endswith(f".{file_format}") and quality is None:
-        return made.file
-    image = Pillow.open(io.BytesIO(made.file), formats=("PNG", "JPEG", "WEBP"))
+    file = made.path.read_bytes()
+    if made.path.suffix == f".{file_format}" and quality is None:
+        return file
+    image = Pillow.open(io.BytesIO(file), formats=("PNG", "JPEG", "WEBP"))
     recipe = made.recipe
     if recipe is not None and (file_format == "jpeg" or quality is not None):
         recipe = replace(recipe, outside_unchanged=False)  # compression moves every pixel
