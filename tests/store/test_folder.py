@@ -101,6 +101,25 @@ def test_of_many_that_begin_at_once_one_wins(tmp_path: Path) -> None:
     won[0].release()
 
 
+def test_a_disk_that_refuses_the_lock_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = DataFolder(tmp_path)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("filelock.FileLock.acquire", refuse)
+        with pytest.raises(OutputError, match="cannot be locked: Input/output error"):
+            folder.lock()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuse)
+        with pytest.raises(OutputError):
+            folder.lock()
+    folder.lock().release()
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError):

@@ -270,6 +270,9 @@ def test_a_move_that_was_interrupted_heals_itself(store: Store) -> None:
         "INSERT INTO prompts (rowid, prompt) VALUES (99, 'a ghost')",
         "UPDATE prompts_data SET block = x'00'",
         "DELETE FROM prompts_data",
+        "DELETE FROM prompts_docsize",
+        "UPDATE prompts_config SET v = 99",
+        "DROP TABLE prompts_idx",
     ],
 )
 def test_an_index_that_is_not_sound_is_made_anew(store: Store, harm: str) -> None:

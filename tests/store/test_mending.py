@@ -13,7 +13,7 @@ import pytest
 from darkroom.store import mending
 from darkroom.store.opening import Store, open_store
 from darkroom.store.pictures import Filter
-from darkroom.store.refusals import StoreError
+from darkroom.store.refusals import DiskFullError, StoreError
 from tests.store import samples
 from tests.store.samples import submit
 
@@ -215,6 +215,25 @@ def test_a_copy_is_kept_once_an_hour(store: Store) -> None:
     connection = sqlite3.connect(copy)
     assert connection.execute("SELECT id FROM jobs").fetchone()[0] == job.id
     connection.close()
+
+
+def test_a_copy_that_cannot_be_made_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    mending.copy_of(store.folder.database).unlink()
+    for error, kind in (
+        (OSError(28, "No space left on device"), DiskFullError),
+        (sqlite3.OperationalError("interrupted"), StoreError),
+    ):
+
+        def refuse(*_: object, error: Exception = error) -> None:
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr("darkroom.store.migrations.copy", refuse)
+            with pytest.raises(kind):
+                store.keep_copy()
+            with pytest.raises(kind):
+                open_store(store.folder.root)
+    store.keep_copy()
 
 
 def test_a_database_that_cannot_be_opened_is_no_damage(tmp_path: Path) -> None:

@@ -73,6 +73,12 @@ def test_the_same_key_with_another_wish_is_a_conflict(store: Store) -> None:
             submit(store, key=odd)
 
 
+def test_what_json_cannot_say_is_no_wish(store: Store) -> None:
+    for odd in (float("nan"), {1, 2}, b"x"):
+        with pytest.raises(RequestError, match="no JSON value"):
+            submit(store, key="k", said=odd)
+
+
 def test_a_full_queue_accepts_nothing(store: Store) -> None:
     queue = Queue(store.database, store.folder, max_waiting=2)
     first, _ = submit(store), submit(store)

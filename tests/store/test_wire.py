@@ -129,6 +129,9 @@ def test_whole_numbers_are_taken_for_fractions_but_not_the_other_way() -> None:
     [
         ({"promt": "a cat"}, "There is no field called 'promt'"),
         ({"prompt": None}, "prompt: expected text, got null"),
+        ({"prompt": {"text": 5}}, "prompt: expected text, got an object"),
+        ({"prompt": b"a cat"}, "prompt: expected text, got bytes"),
+        ({"prompt": 2**200}, "prompt: expected text, got a very large number"),
         ({"prompt": 5}, "prompt: expected text, got 5"),
         ({"steps": True}, "steps: expected a whole number, got true"),
         ({"steps": "20"}, "steps: expected a whole number, got '20'"),

@@ -50,14 +50,11 @@ def prepare(folder: DataFolder) -> Prepared:
         there = path.exists() and path.stat().st_size > 0
         if (there and not sound(path)) or (not there and copy_of(path).is_file()):
             return _mended(folder, there=there)
-        try:
-            with closing(connect(path)) as connection:
-                migrations.migrate(connection, path)
-                lost = _finish(connection, folder)
-        except sqlite3.DatabaseError as error:
-            if damaged(error):
-                return _mended(folder, there=there)
-            raise
+        with closing(connect(path)) as connection:
+            migrations.migrate(connection, path)
+            lost = _finish(connection, folder)
+        if lost is None:
+            return _mended(folder, there=there)
         keep_copy(path)
     except sqlite3.Error as error:
         raise explained(error) from error
@@ -128,15 +125,23 @@ def _mended(folder: DataFolder, *, there: bool) -> Prepared:
     return Prepared(notes=(" ".join(notes),), mended=True, rebuild=True)
 
 
-def _finish(connection: sqlite3.Connection, folder: DataFolder, *, anew: bool = False) -> bool:
-    """Bring the search up to date.  Whether there are files of images, and not one row."""
+def _finish(
+    connection: sqlite3.Connection, folder: DataFolder, *, anew: bool = False
+) -> bool | None:
+    """Bring the search up to date.  Whether there are files of images, and not one row.
+
+    None where the index of words is damaged beyond repair.
+    """
     connection.execute("BEGIN IMMEDIATE")
     try:
         searching.ensure(connection, anew=anew)
         connection.execute("COMMIT")
-    except sqlite3.Error:
+    except sqlite3.DatabaseError as error:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+        # What FTS5 cannot make sense of is, for SQLite, an error in what it was asked.
+        if damaged(error) or error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
+            return None
         raise
     images = connection.execute("SELECT 1 FROM images LIMIT 1").fetchone()
     return images is None and any(path.is_file() for path in folder.images.rglob("*"))
