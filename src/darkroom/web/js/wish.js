@@ -136,7 +136,9 @@ export function toggleStyle(name) {
 export function take(slot, upload, task = undefined) {
   const { id, width, height } = upload;
   batch(() => {
-    beside.value = { ...beside.value, uploads: { ...beside.value.uploads, [id]: { id, width, height } } };
+    const { image, mask, depth, images = [] } = wish.value;
+    const used = Object.entries(beside.value.uploads).filter(([name]) => [image, mask, depth, ...images].includes(name));
+    beside.value = { ...beside.value, uploads: { ...Object.fromEntries(used), [id]: { id, width, height } } };
     if (slot === "images") say({ images: [...(wish.value.images ?? []), id] });
     else say({ [slot]: id, ...(slot === "image" ? { mask: null, extend: null, depth: null } : {}) });
     if (task) say({ task });

@@ -2,6 +2,7 @@
 import { cancelJob, retryJob, skipImage } from "../queueing.js";
 import { api } from "../api.js";
 import { html, useEffect, useRef } from "../preact.js";
+import { href } from "../router.js";
 import { compared, followed, frame, run, view } from "../running.js";
 import { pictured, progress, running, status, waiting } from "../state.js";
 import { counted, left, shortened } from "../words.js";
@@ -125,6 +126,7 @@ function Empty() {
   };
   return html`<${Place} title="Mini is ready" text="A small model that came with Darkroom. Nothing leaves this computer." hint=${modelName.value === "mini" ? null : `${modelName.value} is ready too.`}>
     ${PROMPTS.map((prompt) => html`<button class="button" key=${prompt} onClick=${() => tryIt(prompt)}>${prompt}</button>`)}
+    <a class="quiet stage-how" href=${href("how")}>How it works</a>
   <//>`;
 }
 
