@@ -4,8 +4,9 @@ Every surface comes through here, so that equal wishes are equal Requests, and e
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from darkroom.contracts import Machine, ModelSpec, Request, Resolved
@@ -30,9 +31,19 @@ def wished(services: Services, said: Mapping[str, Any]) -> Request:
 
     RequestError names the field; UnknownError where an upload is not there.
     """
+    return all_wished(services, [said])[0]
+
+
+def all_wished(services: Services, said: Sequence[Mapping[str, Any]]) -> list[Request]:
+    """As `wished`, of several: an image that they share is in memory once."""
+    read = cache(services.store.inputs.read)
+    return [_wished(one, read) for one in said]
+
+
+def _wished(said: Mapping[str, Any], read_file: Callable[[str], bytes]) -> Request:
     form = {name: value for name, value in said.items() if value is not None}
     try:
-        read = wire.request_from_wire(form, services.store.inputs.read)
+        read = wire.request_from_wire(form, read_file)
     except RequestError as error:
         raise RequestError(error.message, error.hint or _FORM) from error
     return completed({name: getattr(read, name) for name in form})
@@ -70,8 +81,9 @@ def accept(services: Services, wanted: Wanted) -> Job:
             f"The job would make {images:,} images.",
             f"At most {MAX_COUNT:,} in one job; make several of it.",
         )
+    keep = cache(services.store.inputs.keep)
     job = services.store.queue.submit(
-        [wire.request_to_wire(request, services.store.inputs.keep) for request in requests],
+        [wire.request_to_wire(request, keep) for request in requests],
         task=requests[0].task,
         title=_title(wanted.requests[0]),
         images=images,

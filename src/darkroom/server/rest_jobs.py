@@ -36,7 +36,7 @@ def submit(
     job = jobs.accept(
         here,
         jobs.Wanted(
-            requests=[jobs.wished(here, one) for one in said if one is not None],
+            requests=jobs.all_wished(here, [one for one in said if one is not None]),
             styles=body.styles,
             table=() if body.grid is None else comparing.axes(body.grid.model_dump()["axes"]),
             key=idempotency_key,

@@ -1,7 +1,6 @@
 """What came in, as the decoder's process made it anew; the last few are kept at hand."""
 
 import asyncio
-import hashlib
 import threading
 from collections import OrderedDict
 
@@ -22,14 +21,13 @@ class Uploads:
 
     def decoded(self, data: bytes) -> Decoded:
         """The image in a file, looked through and made anew.  ImageError where it is none."""
-        checksum = hashlib.sha256(data).digest()
         with self._lock:
-            if checksum in self._kept:
-                self._kept.move_to_end(checksum)
-                return self._kept[checksum]
+            if data in self._kept:
+                self._kept.move_to_end(data)
+                return self._kept[data]
         found = self._decoder.decode(data)
         with self._lock:
-            self._kept[checksum] = found
-            while sum(len(one.png) for one in self._kept.values()) > _KEPT_BYTES:
+            self._kept[data] = found
+            while sum(len(file) + len(one.png) for file, one in self._kept.items()) > _KEPT_BYTES:
                 self._kept.popitem(last=False)
         return found
