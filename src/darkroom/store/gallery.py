@@ -17,6 +17,7 @@ from darkroom.store.refusals import UnknownError
 
 MAX_PAGE = 500
 _LONGEST_TAG = 100
+_AT_ONCE = 50  # images that one transaction removes
 _MOST_TAGS = 100
 
 
@@ -173,16 +174,16 @@ class Gallery:
         """Remove deleted images for good: these, or all that were deleted `days` ago.  How many."""
         limit = moments.text(datetime.now(UTC) - timedelta(days=days or 0.0))
         with self._database.read() as connection:
-            found = [
-                row
-                for row in _rows(connection, images)
-                if row["trashed"] is not None and (days is None or row["trashed"] <= limit)
-            ]
-        for row in found:
-            self._unlink(row)
-        with self._database.write() as connection:
-            rows.delete(connection, [row["seq"] for row in found])
-        return len(found)
+            names = [row["id"] for row in _rows(connection, images)]
+        removed = 0
+        for start in range(0, len(names), _AT_ONCE):
+            with self._database.write() as connection:
+                for row in list(_rows(connection, names[start : start + _AT_ONCE])):
+                    if row["trashed"] is not None and (days is None or row["trashed"] <= limit):
+                        self._unlink(row)
+                        rows.delete(connection, row["seq"])
+                        removed += 1
+        return removed
 
     def rebuild(
         self,

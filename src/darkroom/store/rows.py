@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,15 +70,13 @@ def insert(connection: sqlite3.Connection, new: NewRow) -> bool:
     return True
 
 
-def delete(connection: sqlite3.Connection, seqs: Iterable[int]) -> None:
-    """Remove rows, and what hangs on them."""
-    index = searching.indexed(connection)
-    for seq in seqs:
-        row = connection.execute("SELECT prompt FROM images WHERE seq = ?", [seq]).fetchone()
-        if row is not None:
-            if index:
-                searching.remove(connection, seq, row["prompt"])
-            connection.execute("DELETE FROM images WHERE seq = ?", [seq])
+def delete(connection: sqlite3.Connection, seq: int) -> None:
+    """Remove a row, and what hangs on it."""
+    row = connection.execute("SELECT prompt FROM images WHERE seq = ?", [seq]).fetchone()
+    if row is not None:
+        if searching.indexed(connection):
+            searching.remove(connection, seq, row["prompt"])
+        connection.execute("DELETE FROM images WHERE seq = ?", [seq])
 
 
 def images(
