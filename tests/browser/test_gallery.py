@@ -34,6 +34,7 @@ def test_images_are_found_by_words_and_marks(page: Page) -> None:
     page.get_by_role("button", name="Show all images").click()
     expect(making.picture(page, "quiet").first).to_be_visible()
     harness.shoot(page, "gallery-desktop")
+    assert not harness.violations(page)
 
 
 def test_many_are_chosen_with_the_keyboard_and_brought_back(page: Page) -> None:
@@ -54,6 +55,31 @@ def test_many_are_chosen_with_the_keyboard_and_brought_back(page: Page) -> None:
     page.get_by_role("button", name="Undo").click()
     expect(making.picture(page, "carrot")).to_have_count(4)
     assert page.request.get(f"/api/images/{made[0]['id']}").json()["image"]["trashed"] is None
+
+
+def test_the_trash_keeps_what_was_deleted(page: Page) -> None:
+    made = making.make(page, "an old mushroom on a brown background", count=2)
+    ids = [image["id"] for image in made]
+    making.find(page, "old mushroom")
+    wall = page.get_by_role("listbox", name="Images")
+    expect(making.picture(page, "mushroom")).to_have_count(2)
+    wall.focus()
+    for key in ("Home", "Control+a", "Delete"):
+        wall.press(key)
+    expect(page.get_by_role("heading", name="No image matches")).to_be_visible()
+    page.get_by_role("button", name="Trash").click()
+    cells = making.picture(page, "mushroom")
+    expect(cells).to_have_count(2)
+    cells.first.click(modifiers=["Control"])
+    page.get_by_role("button", name="Bring back").click()
+    expect(cells).to_have_count(1)
+    cells.first.click(modifiers=["Control"])
+    page.get_by_role("button", name="Delete for good").click()
+    question = page.get_by_role("dialog", name="Delete 1 image for good?")
+    question.get_by_role("button", name="Delete for good").click()
+    expect(page.get_by_role("heading", name="Nothing is in the trash")).to_be_visible()
+    left = [page.request.get(f"/api/images/{name}").status for name in ids]
+    assert sorted(left) == [200, 404]
 
 
 def test_a_selection_is_tagged_and_downloaded(page: Page) -> None:

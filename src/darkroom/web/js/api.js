@@ -130,6 +130,7 @@ export const api = {
   change: (id, body) => call("PATCH", `/images/${at(id)}`, { body }),
   remove: (ids) => call("POST", "/images/delete", { body: { ids } }),
   restore: (ids) => call("POST", "/images/restore", { body: { ids } }),
+  purge: (ids) => call("POST", "/images/purge", { body: { ids } }),
   zip: (ids) => call("POST", "/images/zip", { body: { ids } }),
   /** The image as an input of another. @returns {Promise<{id: string}>} */
   asInput: (id) => call("POST", `/images/${at(id)}/input`),

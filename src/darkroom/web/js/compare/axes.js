@@ -16,6 +16,8 @@ const USUAL = {
   clip_skip: "1, 2", noise_level: "0, 20, 100", image_guidance: "1, 1.5, 2", guidance_start: "0, 0.2", guidance_end: "0.5, 0.8, 1",
   variation_strength: "0, 0.1, 0.3", hires_strength: "0.3, 0.5, 0.7",
 };
+/** Names that work with every model. */
+const LIKELY = { sampler: ["euler", "dpmpp_2m", "ddim"], schedule: ["karras", "normal", "trailing"] };
 const MOST = 100; // values of one axis
 const NAMES = ["columns", "rows", "tables"];
 /** Where an axis runs. */
@@ -115,9 +117,8 @@ export const change = (at, changes) => { axes.value = axes.value.map((axis, plac
 export function vary(at, field) {
   const usual = isText(field) ? request.value[field] ?? "" : USUAL[field] ?? "";
   const names = namesOf(field)?.map(({ value }) => value) ?? [];
-  const current = request.value[field];
-  const first = current && names.includes(current) ? [current, ...names.filter((name) => name !== current)] : names;
-  change(at, { field, text: String(usual), chosen: first.slice(0, field === "model" ? 4 : 3) });
+  const wanted = [request.value[field], ...(LIKELY[field] ?? names.slice(0, 4))];
+  change(at, { field, text: String(usual), chosen: names.filter((name) => wanted.includes(name)) });
 }
 
 export const unused = (at) => definitions.value.filter(({ field }) => axes.value[at]?.field === field || !axes.value.some((axis) => axis.field === field));
@@ -131,3 +132,12 @@ export function add() {
 export const take = (at) => { axes.value = axes.value.filter((_, place) => place !== at); };
 /** Columns become rows, and rows columns. */
 export const swap = () => { const [first, second, ...rest] = axes.value; axes.value = [second, first, ...rest]; };
+
+/** Tables that are often wanted. */
+export const PRESETS = [["model", "prompt"], ["steps", "guidance"], ["sampler", "seed"], ["guidance", "seed"], ["strength", "seed"]];
+
+/** @param {string[]} fields  columns, rows, tables */
+export function takePreset(fields) {
+  axes.value = fields.map((field) => ({ field, text: "", chosen: [] }));
+  fields.forEach((field, at) => vary(at, field));
+}

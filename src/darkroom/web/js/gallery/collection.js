@@ -9,10 +9,10 @@ const PAGE = 200;
 const LARGE_PAGE = 500; // for a jump far down
 
 /** @typedef {{search: string, model: string, task: string, tag: string, side: string, from: string,
- *   to: string, favourite: boolean, order: "new"|"old"}} Filter */
+ *   to: string, favourite: boolean, trashed: boolean, order: "new"|"old"}} Filter */
 
 /** @type {Filter} */
-export const NO_FILTER = { search: "", model: "", task: "", tag: "", side: "", from: "", to: "", favourite: false, order: "new" };
+export const NO_FILTER = { search: "", model: "", task: "", tag: "", side: "", from: "", to: "", favourite: false, trashed: false, order: "new" };
 
 export const filter = signal({ ...NO_FILTER });
 /** Those loaded so far, in order from the first. */
@@ -42,14 +42,14 @@ let wanted = 0; // the furthest place that was asked for
 let started = false;
 
 function asked(after, limit) {
-  const { search, model, task, tag, side, from, to, favourite, order } = filter.value;
+  const { search, model, task, tag, side, from, to, favourite, trashed, order } = filter.value;
   const [least, most] = side.split("-");
   return {
     search: search.trim(), model, task, tag, order, after, limit,
     min_side: least || null, max_side: most || null,
     from: from && new Date(`${from}T00:00:00`).toISOString(),
     to: to && new Date(`${to}T23:59:59.999`).toISOString(),
-    favourite: favourite ? true : null,
+    favourite: favourite ? true : null, trashed: trashed ? true : null,
   };
 }
 
@@ -119,7 +119,9 @@ export const loadFacets = () => api.facets().then((found) => { facets.value = fo
 /** @param {import("../api.js").Image} image  made just now, changed, or brought back */
 function put(image) {
   const place = items.value.findIndex((other) => other.id === image.id);
-  if (place >= 0) {
+  if (filter.value.trashed !== Boolean(image.trashed)) {
+    drop([image.id]);
+  } else if (place >= 0) {
     items.value = items.value.with(place, image);
   } else if (!filtered.value && filter.value.order === "new") {
     const before = items.value.findIndex((other) => other.created <= image.created);

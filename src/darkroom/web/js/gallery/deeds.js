@@ -1,6 +1,7 @@
 /** What can be done with many images at once. */
 import { api } from "../api.js";
 import { batch, computed, signal } from "../preact.js";
+import { ask } from "../parts/dialog.js";
 import { toast, toastError } from "../parts/toast.js";
 import { dropImages, putImage } from "../state.js";
 import { drop, items, loadFacets, restart } from "./collection.js";
@@ -22,10 +23,17 @@ export function toggle(id) {
   selected.value = next;
 }
 
+const AT_ONCE = 1000; // ids that the server takes in one request
+
+/** @param {string[]} ids @param {(ids: string[]) => Promise<unknown>} act */
+async function inParts(ids, act) {
+  for (let first = 0; first < ids.length; first += AT_ONCE) await act(ids.slice(first, first + AT_ONCE));
+}
+
 /** Into the trash, with a way back. @param {string[]} ids */
 export async function remove(ids) {
   try {
-    await api.remove(ids);
+    await inParts(ids, api.remove);
   } catch (error) {
     return toastError(error);
   }
@@ -36,12 +44,44 @@ export async function remove(ids) {
   });
   toast(`${images(ids.length)} deleted.`, {
     action: "Undo",
-    act: () => api.restore(ids).then(restart).then(() => toast(`${images(ids.length)} back.`)).catch(toastError),
+    act: () => inParts(ids, api.restore).then(restart).then(() => toast(`${images(ids.length)} back.`)).catch(toastError),
   });
+}
+
+/** Out of the trash. @param {string[]} ids */
+export async function bringBack(ids) {
+  try {
+    await inParts(ids, api.restore);
+    drop(ids);
+    select([]);
+    toast(`${images(ids.length)} back.`);
+  } catch (error) {
+    toastError(error);
+  }
+}
+
+/** Out of the trash for good, if that is meant. @param {string[]} ids */
+export async function purge(ids) {
+  const sure = await ask({
+    title: `Delete ${images(ids.length)} for good?`, yes: "Delete for good", no: "Keep",
+    text: "The files are removed from the disk. This cannot be undone.",
+  });
+  if (!sure) return;
+  try {
+    await inParts(ids, api.purge);
+    drop(ids);
+    select([]);
+  } catch (error) {
+    toastError(error);
+  }
 }
 
 /** @param {string[]} ids */
 export async function download(ids) {
+  if (ids.length > AT_ONCE) {
+    toast(`A zip file holds at most ${images(AT_ONCE)}.`, { hint: "Choose fewer at a time." });
+    return;
+  }
   try {
     const file = await api.zip(ids);
     const address = URL.createObjectURL(file);

@@ -6,8 +6,8 @@ import { api } from "../api.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../preact.js";
 import { Icon } from "../parts/icons.js";
 import { go } from "../router.js";
-import { count, items, need, needAll } from "./collection.js";
-import { favour, remove, select, selected, toggle } from "./deeds.js";
+import { count, filter, items, need, needAll } from "./collection.js";
+import { favour, purge, remove, select, selected, toggle } from "./deeds.js";
 
 const GAP = 6;
 const EXTRA_ROWS = 3;
@@ -129,7 +129,7 @@ function wallKey(event, { active, columns, page, total, move, anchor }) {
     if (!image || control) return false;
     if (event.key === "Enter") return go("image", image.id);
     if (event.key === " ") { anchor.current = active; return toggle(image.id); }
-    if (event.key === "Delete") return remove(selected.value.size ? [...selected.value] : [image.id]);
+    if (event.key === "Delete") return (filter.value.trashed ? purge : remove)(selected.value.size ? [...selected.value] : [image.id]);
     if (event.key === "f") return favour([image]);
     return false;
   };
@@ -153,11 +153,11 @@ function Cell({ image, place, total, x, y, side, active, chosen, still, onPick }
     onPick(place, event);
   };
   const star = (event) => { event.stopPropagation(); favour([image]); };
-  return html`<div class=${active ? "cell active" : "cell"} id=${`cell-${image.id}`} role="option" aria-selected=${chosen} aria-label=${label}
+  return html`<div class=${["cell", active && "active", image.sheet && "whole"].filter(Boolean).join(" ")} id=${`cell-${image.id}`} role="option" aria-selected=${chosen} aria-label=${label}
       aria-posinset=${place + 1} aria-setsize=${total} style=${box} onClick=${click} onPointerDown=${down} onPointerUp=${end}
       onPointerCancel=${end} onPointerMove=${(event) => { if (Math.abs(event.movementX) + Math.abs(event.movementY) > 6) end(); }}
       onContextMenu=${(event) => { if (press.current) event.preventDefault(); }}>
-    <${Picture} image=${image} still=${still} />
+    ${image.missing ? html`<span class="cell-missing small muted">Its file is missing</span>` : html`<${Picture} image=${image} still=${still} />`}
     <span class="cell-check" aria-hidden="true"><${Icon} name="check" /></span>
     <span class=${image.favourite ? "cell-star on" : "cell-star"} aria-hidden="true" onClick=${star}><${Icon} name="star" filled=${image.favourite} /></span>
   </div>`;
@@ -167,5 +167,5 @@ function Cell({ image, place, total, x, y, side, active, chosen, still, onPick }
 function Picture({ image, still }) {
   const asked = useRef(false);
   if (still) asked.current = true;
-  return asked.current && html`<img src=${api.thumbnailUrl(image.id)} alt="" decoding="async" draggable=${false} />`;
+  return asked.current && html`<img src=${api.thumbnailUrl(image.id)} alt="" decoding="async" draggable=${false} onError=${(event) => { event.target.hidden = true; }} />`;
 }

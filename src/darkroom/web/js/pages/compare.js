@@ -1,5 +1,5 @@
 /** Compare: one wish for every combination of a few values, as one job and one labelled table. */
-import { add, axes, base, cells, grid, swap } from "../compare/axes.js";
+import { add, axes, base, cells, grid, labelOf, PRESETS, swap, takePreset } from "../compare/axes.js";
 import { AxisField } from "../compare/axis_field.js";
 import { Finished } from "../compare/finished.js";
 import { useEarlier, useTablePlan } from "../compare/asking.js";
@@ -31,7 +31,11 @@ export default function Compare({ route }) {
 
 function Fields() {
   const varied = (field) => axes.value.some((axis) => axis.field === field);
+  const now = axes.value.map((axis) => axis.field).join();
   return html`
+    <div class="row wrap compare-presets" role="group" aria-label="Often compared">
+      ${PRESETS.map((fields) => html`<button class="chip" key=${fields.join()} aria-pressed=${fields.join() === now} onClick=${() => takePreset(fields)}>${fields.map(labelOf).join(" × ")}</button>`)}
+    </div>
     ${axes.value.map((axis, at) => html`<${AxisField} key=${at} at=${at} />`)}
     <div class="row">
       ${axes.value.length < 3 && html`<button class="button small" onClick=${add}><${Icon} name="plus" /> ${axes.value.length === 1 ? "Rows" : "Third parameter"}</button>`}

@@ -1,8 +1,9 @@
 /** Every image that was made here: search, filters, a wall of pictures, and what to do with many. */
 import { choose, count, facets, filter, filtered, items, loadFacets, NO_FILTER, needAll, open, problem, restart, SIDES } from "../gallery/collection.js";
-import { download, favour, images, remove, select, selected, selectedImages } from "../gallery/deeds.js";
+import { bringBack, download, favour, images, purge, remove, select, selected, selectedImages } from "../gallery/deeds.js";
 import { Wall } from "../gallery/grid.js";
 import { editTags } from "../gallery/tags.js";
+import { offerImage } from "../parts/drop_dialog.js";
 import { Icon } from "../parts/icons.js";
 import { html, useEffect, useRef, useState } from "../preact.js";
 import { href } from "../router.js";
@@ -34,7 +35,7 @@ function Inside({ onSight }) {
   if (count.value > 0) return html`<${Wall} onSight=${onSight} />`;
   if (filtered.value) {
     return html`<div class="gallery-empty">
-      <h2>No image matches</h2><p>Search looks into prompts and negative prompts; every word must be there.</p>
+      <h2>${filter.value.trashed ? "Nothing is in the trash" : "No image matches"}</h2><p>${filter.value.trashed ? "What you delete stays here until you delete it for good." : "Search looks into prompts and negative prompts; every word must be there."}</p>
       <button class="button" onClick=${() => choose({ ...NO_FILTER })}>Show all images</button>
     </div>`;
   }
@@ -55,7 +56,7 @@ function Filters({ seen }) {
       <${Search} />
       <button class="chip" aria-pressed=${said.favourite} onClick=${() => choose({ favourite: !said.favourite })}><${Icon} name="star" filled=${said.favourite} /> Favourites</button>
       <button class="chip gallery-fold" aria-expanded=${!folded} aria-controls="gallery-filters" onClick=${() => setFolded(!folded)}>Filters${more > 0 && html` <b>${more}</b>`}</button>
-      <span class="gallery-count muted" role="status">${count.value === null ? "" : images(count.value)}${seen && html`<span class="gallery-day">${dayOf(seen)}</span>`}</span>
+      <span class="gallery-count muted" role="status">${count.value === null ? "" : images(count.value)}${seen && count.value > 0 && html`<span class="gallery-day">${dayOf(seen)}</span>`}</span>
     </div>
     <div class="gallery-filters" id="gallery-filters" data-folded=${folded}>
       <${Pick} label="Model" name="model" all="All models" options=${facets.value.models.map(({ name }) => ({ value: name, label: name }))} />
@@ -67,9 +68,23 @@ function Filters({ seen }) {
       <span class="gallery-pick"><select aria-label="Order" value=${said.order} onChange=${(event) => choose({ order: event.target.value })}>
         <option value="new">Newest first</option><option value="old">Oldest first</option>
       </select></span>
-      ${filtered.value && html`<button class="quiet" onClick=${() => choose({ ...NO_FILTER, order: said.order })}>Clear</button>`}
+      <button class="chip" aria-pressed=${said.trashed} onClick=${() => { select([]); choose({ trashed: !said.trashed }); }}><${Icon} name="trash" /> Trash</button>
+      ${filtered.value && html`<button class="quiet" onClick=${() => { select([]); choose({ ...NO_FILTER, order: said.order }); }}>Clear</button>`}
+      <${ReadRecipe} />
     </div>
   </div>`;
+}
+
+/** A picture from elsewhere: what its file says of how it was made, and what can be done with it. */
+function ReadRecipe() {
+  const field = useRef(null);
+  const read = (event) => {
+    const [file] = event.target.files;
+    if (file) offerImage(file);
+    event.target.value = "";
+  };
+  return html`<button class="quiet gallery-read" title="From Darkroom, A1111, ComfyUI or InvokeAI; or drop it anywhere" onClick=${() => field.current.click()}><${Icon} name="image" /> Read a picture's recipe</button>
+    <input ref=${field} type="file" accept="image/*" hidden aria-label="A picture to read" onChange=${read} />`;
 }
 
 function Search() {
@@ -105,10 +120,13 @@ function Selection() {
   return html`<div class="gallery-selection" role="toolbar" aria-label="Selected images">
     <span class="strong" role="status">${images(ids.length)} selected</span>
     ${all && html`<button class="quiet" onClick=${() => needAll().then(() => select(items.value.map((image) => image.id)))}>Select all ${count.value.toLocaleString()}</button>`}
-    <button class="button small" onClick=${() => favour(chosen)}><${Icon} name="star" filled=${liked} /> ${liked ? "Not favourite" : "Favourite"}</button>
-    <button class="button small" onClick=${() => editTags(chosen)}><${Icon} name="pencil" /> Tags</button>
-    <button class="button small" onClick=${() => download(ids)}><${Icon} name="save" /> Download zip</button>
-    <button class="button small" onClick=${() => remove(ids)}><${Icon} name="trash" /> Delete</button>
+    ${filter.value.trashed
+      ? html`<button class="button small" onClick=${() => bringBack(ids)}><${Icon} name="again" /> Bring back</button>
+        <button class="button small" onClick=${() => purge(ids)}><${Icon} name="trash" /> Delete for good</button>`
+      : html`<button class="button small" onClick=${() => favour(chosen)}><${Icon} name="star" filled=${liked} /> ${liked ? "Not favourite" : "Favourite"}</button>
+        <button class="button small" onClick=${() => editTags(chosen)}><${Icon} name="pencil" /> Tags</button>
+        <button class="button small" onClick=${() => download(ids)}><${Icon} name="save" /> Download zip</button>
+        <button class="button small" onClick=${() => remove(ids)}><${Icon} name="trash" /> Delete</button>`}
     <button class="icon-button" aria-label="Select none" onClick=${() => select([])}><${Icon} name="close" /></button>
   </div>`;
 }
