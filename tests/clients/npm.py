@@ -42,7 +42,8 @@ def install() -> None:
             timeout=300,
         )
         if done.returncode != 0:
-            raise ModulesError(f"npm ci failed: {done.stderr.strip().splitlines()[-1:]}")
+            said = (line for line in done.stderr.splitlines() if line.startswith("npm error"))
+            raise ModulesError(f"npm ci failed: {next(said, done.stderr)}")
         _STAMP.write_text(wanted)
 
 
