@@ -5,9 +5,9 @@ import { Dialogs, isOpen } from "./parts/dialog.js";
 import { DropZone } from "./parts/drop_dialog.js";
 import { Icon } from "./parts/icons.js";
 import { Toasts } from "./parts/toast.js";
-import { html, render, useEffect, useRef, useState } from "./preact.js";
+import { effect, html, render, useEffect, useRef, useState } from "./preact.js";
 import { href, route } from "./router.js";
-import { start, status } from "./state.js";
+import { progress, start, status } from "./state.js";
 import { counted } from "./words.js";
 
 function Rail() {
@@ -46,7 +46,6 @@ function Place() {
   const place = useRef(null);
   const moved = useRef(false);
   useEffect(() => {
-    document.title = `${page.title} · Darkroom`;
     if (moved.current) place.current.focus({ preventScroll: true });
     moved.current = true;
     const put = (found) => setLoaded((all) => ({ ...all, [page.name]: found }));
@@ -67,6 +66,13 @@ const Shell = () => html`
   <${Dialogs} />
   ${!isOpen.value && html`<${Toasts} />`}
   <${DropZone} />`;
+
+/** The title tells how far a run is, for those who look at something else meanwhile. */
+effect(() => {
+  const [now] = progress.value.values();
+  const { title } = pageNamed(route.value.page);
+  document.title = `${now ? `${Math.round(100 * now.fraction)} %` : title} · Darkroom`;
+});
 
 start();
 const app = document.getElementById("app");
