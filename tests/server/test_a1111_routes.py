@@ -86,6 +86,15 @@ HOSTILE: list[Any] = [
     {"enable_hr": True, "hr_scale": 1e308},
     {"enable_hr": True, "hr_resize_x": 10**400, "width": 64, "height": 64},
     {"eta": 7, "sampler_name": "Euler a"},
+    *(
+        b'{"%s": %s}' % (name, b"[" * depth + b"1" + b"]" * depth)
+        for name in (b"steps", b"styles", b"override_settings")
+        for depth in (700, 950)
+    ),
+    *(
+        b'{"%s": {"x": %s, "sd_model_checkpoint": 7}}' % (name, b"[" * 900 + b"1" + b"]" * 900)
+        for name in (b"override_settings", b"alwayson_scripts")
+    ),
 ]
 
 
@@ -162,6 +171,21 @@ def test_private_images_come_without_recipe(house: House) -> None:
     assert said["images"] == [text_of(picture())] and info["infotexts"] == [""]
     jobs = house.services.store.queue.list(["done"])
     assert [job.origin for job in jobs] == ["a1111"]
+
+
+def test_who_waits_is_told_when_the_queue_is_cleared(house: House) -> None:
+    came: list[Any] = []
+    asking = threading.Thread(
+        target=lambda: came.append(house.client.post(TEXT, json={"prompt": "a cat"}))
+    )
+    asking.start()
+    for _ in range(400):
+        if house.services.store.queue.state().waiting:
+            break
+        time.sleep(0.01)
+    house.client.post("/api/queue/clear", json={"what": "waiting"})
+    asking.join(20)
+    assert came[0].status_code == 200 and came[0].json()["images"] == []
 
 
 def test_images_that_are_not_wanted_are_not_sent(house: House) -> None:

@@ -64,6 +64,11 @@ def test_addresses_that_are_none(shared: House) -> None:
         b'{"prompt": "x", "image": "0"}',
         b'{"prompt": "x", "images": ["0"]}',
         b'{"prompt": "x", "version": 2}',
+        *(
+            b'{"prompt": "x", "%s": %s}' % (name, b"[" * depth + b"1" + b"]" * depth)
+            for name in (b"quality", b"n", b"size", b"styles", b"steps", b"user", b"frobnicate")
+            for depth in (700, 950)
+        ),
     ],
 )
 def test_hostile_wishes(shared: House, body: bytes) -> None:

@@ -332,11 +332,11 @@ def refuse_missing(body: Making) -> None:
 def _acts(script: object) -> bool:
     """Whether an always-on script would do anything: clients send it without arguments or off."""
     arguments = script.get("args") if isinstance(script, Mapping) else script
-    if isinstance(arguments, Mapping):
-        return arguments.get("enabled") is not False and bool(arguments)
-    if isinstance(arguments, list):
-        return any(_acts({"args": one}) for one in arguments)
-    return bool(arguments)
+    several = arguments if isinstance(arguments, list) else [arguments]
+    return any(
+        bool(one) and not (isinstance(one, Mapping) and one.get("enabled") is False)
+        for one in several
+    )
 
 
 def _remarks(body: Making) -> list[str]:

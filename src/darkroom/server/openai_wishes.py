@@ -326,5 +326,7 @@ def _choice(given: Mapping[str, object], name: str, choices: tuple[str, ...]) ->
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "an object"
     text = ascii(value)
     return text if len(text) <= 40 else text[:39] + "…"

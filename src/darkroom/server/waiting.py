@@ -75,7 +75,8 @@ async def happenings(
                     yield await run_in_threadpool(_stepped, services, json.loads(event.data))
                 elif event.name == "image":
                     yield Imaged()
-            if not events or any(event.name == "job" for event in ours):
+            told = any(event.name in {"job", "gone"} for event in ours)
+            if told or not events or any(event.name == "reset" for event in events):
                 state = await run_in_threadpool(services.store.queue.get, job)
                 if state.state in ENDED:
                     yield state
