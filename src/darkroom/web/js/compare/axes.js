@@ -2,6 +2,7 @@
 import { computed, effect, signal } from "../preact.js";
 import { choices, models } from "../state.js";
 import { keep, request } from "../wish.js";
+import { MOST, numbersIn } from "./numbers.js";
 
 /** @typedef {{field: string, text: string, chosen: string[]}} AxisDraft  `text`: of numbers and prompts; `chosen`: of names */
 
@@ -18,7 +19,6 @@ const USUAL = {
 };
 /** Names that work with every model. */
 const LIKELY = { sampler: ["euler", "dpmpp_2m", "ddim"], schedule: ["karras", "normal", "trailing"] };
-const MOST = 100; // values of one axis
 const NAMES = ["columns", "rows", "tables"];
 /** Where an axis runs. */
 export const placeOf = (at) => NAMES[at];
@@ -50,25 +50,6 @@ export function namesOf(field) {
 
 export const isText = (field) => field === "prompt" || field === "negative";
 const isWhole = (field) => definitionOf(field)?.kind === "integer";
-
-const NUMBER = String.raw`-?\d+(?:\.\d+)?`;
-const PART = new RegExp(`^(${NUMBER})(?:\\s*(?:\\.\\.|–|to|-)\\s*(${NUMBER})(?:\\s*(?:\\+|by|step)\\s*(${NUMBER}))?)?$`);
-
-/** "4, 8, 12" or "1-10 by 3" as numbers. @returns {{values: number[], wrong: string|null}} */
-export function numbersIn(text, whole) {
-  const values = [];
-  for (const part of text.split(/[,;\n]+/).map((each) => each.trim()).filter(Boolean)) {
-    const [, first, last, by] = PART.exec(part) ?? [];
-    if (first === undefined) return { values, wrong: part };
-    const [from, to] = [Number(first), Number(last ?? first)];
-    const step = by === undefined ? (whole || Math.abs(to - from) >= 1 ? 1 : 0.1) : Math.abs(Number(by));
-    if (!step && from !== to) return { values, wrong: part };
-    const count = from === to ? 1 : Math.min(MOST, Math.floor(Math.abs(to - from) / step + 1e-9) + 1);
-    for (let at = 0; at < count; at += 1) values.push(Number((from + at * step * Math.sign(to - from || 1)).toPrecision(10)));
-    if (whole && !values.every(Number.isInteger)) return { values, wrong: part };
-  }
-  return { values: [...new Set(values)], wrong: null };
-}
 
 /** The values of an axis and what is wrong with it. @param {AxisDraft} axis */
 export function valuesOf(axis) {

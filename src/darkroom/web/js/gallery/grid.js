@@ -7,25 +7,11 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "../preact.js
 import { Icon } from "../parts/icons.js";
 import { go } from "../router.js";
 import { count, filter, items, need, needAll } from "./collection.js";
+import { GAP, inSight, layout } from "./layout.js";
 import { favour, purge, remove, select, selected, toggle } from "./deeds.js";
 
-const GAP = 6;
-const EXTRA_ROWS = 3;
 const LONG_PRESS = 450; // ms
 const SETTLED = 90; // ms without a scroll: pictures that only flew past are never asked for
-
-/** Columns and the side of a square cell for this width. */
-export function layout(width) {
-  const least = width < 600 ? 104 : 168;
-  const columns = Math.max(3, Math.floor((width + GAP) / (least + GAP)));
-  return { columns, side: Math.max(1, (width - (columns - 1) * GAP) / columns) };
-}
-
-/** Rows that are in sight, and a few around. */
-export function inSight(top, height, row, rows) {
-  const first = Math.max(0, Math.floor(top / row) - EXTRA_ROWS);
-  return { first, last: Math.min(rows - 1, Math.ceil((top + height) / row) + EXTRA_ROWS) };
-}
 
 /** Width of the wall, and which part of it the scrolling place shows. */
 function useSight(wall) {

@@ -1,15 +1,7 @@
 /** The steps of a finished image, to be dragged through. */
 import { api } from "../api.js";
 import { html, useId } from "../preact.js";
-
-const FRAMES = 14;
-
-/** Steps for the strip: the first, the last, and some between, evenly. */
-export function framesOf(steps, most = FRAMES) {
-  const many = Math.min(steps, most);
-  if (many < 2) return many ? [steps] : [];
-  return Array.from({ length: many }, (_, at) => 1 + Math.round((at * (steps - 1)) / (many - 1)));
-}
+import { framesOf } from "./frames.js";
 
 /** @param {{image: import("../api.js").Image, step: number|null, onStep: (step: number|null) => void}} props  null: the image itself */
 export function Film({ image, step, onStep }) {
