@@ -16,6 +16,7 @@ from darkroom.training.pairs import shrunk
 from darkroom.training.recipe import X4_PATIENT, UpscalerRecipe
 from darkroom.training.upscaler import Run, make
 from darkroom.training.upscaler_forecast import forecast
+from darkroom.training.upscaling import recoloured
 from tests.training.brush import Brush
 
 
@@ -115,3 +116,12 @@ def test_some_small_pictures_went_through_another_model() -> None:
     grey = int((small.abs() < 0.01).flatten(1).all(dim=1).sum())
     assert grey == len(seen[0])
     assert 8 <= grey <= 26
+
+
+def test_other_colours_stay_colours_and_stay_where_they_are() -> None:
+    pixels = torch.rand(16, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    pixels[:, :, :4] = 0.25  # a plain part
+    other = recoloured(pixels, torch.Generator().manual_seed(1))
+    assert float(other.abs().max()) <= 1
+    assert float(other[:, :, :4].flatten(2).std(dim=2).max()) < 1e-5
+    assert float((other - pixels).abs().mean()) > 0.1

@@ -69,7 +69,7 @@ def export_upscaler(
         "darkroom.preview": json.dumps(fit_preview(latents, pixels)),
         "darkroom.defaults": json.dumps(
             {
-                "steps": 4,
+                "steps": 1,
                 "guidance": 1.0,
                 "sampler": "dpmpp_2m",
                 "schedule": "trailing",

@@ -10,7 +10,7 @@ from darkroom.diffusion.augmentation import noised_picture
 from darkroom.diffusion.denoiser import noised, velocity
 from darkroom.models.autoencoder import Autoencoder
 from darkroom.training.autoencoder import distance
-from darkroom.training.diffusion import CAPTION_DROP, TextAndUNet
+from darkroom.training.diffusion import TextAndUNet
 from darkroom.training.loop import Loss
 from darkroom.training.pairs import Batch, shrunk
 
@@ -21,6 +21,8 @@ LATENT_WEIGHT = 0.02  # of the latents' error beside that of pixels
 GRADIENT_WEIGHT = 0.2  # edges come by themselves where the U-Net knows where they are
 COLOUR_WEIGHT = 1.0  # of the error in the mean colours of squares
 SQUARE = 8
+RECOLOURED = 0.5  # of what is learnt from pixels alone: scenes have few colours, pictures all
+WORDLESS = 0.75  # the part of pictures of which nothing is said
 
 
 class Enlarger(nn.Module):
@@ -55,28 +57,47 @@ def upscaling_loss(
     def loss(step: int, generator: torch.Generator) -> Tensor:
         batch = batches(step)
         x0, count, device = batch.latents, len(batch.latents), batch.latents.device
-        small = shrunk(batch.large, generator, redraw)
-        dice = torch.rand(4, count, generator=generator, device=device)
-        level = (dice[0].square() * (MOST_NOISE + 1)).long() * (dice[1] > CLEAN)
-        beside = torch.randn(small.shape, generator=generator, device=device)
-        seen = noised_picture(small, beside, level)
-        ids = torch.where(dice[2, :, None] < CAPTION_DROP, empty_ids, batch.ids)
+        dice = torch.rand(5, count, generator=generator, device=device)
         last = len(alphas) - 1
         inside = torch.arange(count, device=device) >= round(FIRST_STEP * count)
-        timestep = torch.where(inside, (dice[3] * last).long(), last)
+        timestep = torch.where(inside, (dice[0] * last).long(), last)
+        # Their latents are those of other colours: of these only the last timestep shows nothing.
+        strange = ~inside & (dice[1] < RECOLOURED) & (drawn is not None)
+        large = torch.where(_each(strange), recoloured(batch.large, generator), batch.large)
+        small = shrunk(large, generator, redraw)
+        level = (dice[2].square() * (MOST_NOISE + 1)).long() * (dice[3] > CLEAN)
+        beside = torch.randn(small.shape, generator=generator, device=device)
+        seen = noised_picture(small, beside, level)
+        wordless = strange | (dice[4] < WORDLESS)
+        ids = torch.where(wordless[:, None], empty_ids, batch.ids)
         noise = torch.randn(x0.shape, generator=generator, device=device)
         alpha_bar = alphas[timestep]
         x = noised(x0, noise, alpha_bar)
         with torch.autocast(device.type, torch.bfloat16):
             v = model(torch.cat([x, seen], dim=1), timestep.float(), ids, level).float()
-        error = functional.mse_loss(v, velocity(x0, noise, alpha_bar))
+        error: Tensor = (v - velocity(x0, noise, alpha_bar)).square() * ~_each(strange)
         if drawn is None:
-            return error
-        roots = alpha_bar.float()[:, None, None, None]
+            return error.mean()
+        roots = _each(alpha_bar.float())
         with torch.autocast(device.type, torch.bfloat16):
             decoded = drawn(roots.sqrt() * x - (1 - roots).sqrt() * v).float()
-        colours = functional.avg_pool2d(decoded - batch.large, SQUARE).abs().mean()
-        shown = distance(decoded, batch.large, GRADIENT_WEIGHT) + COLOUR_WEIGHT * colours
-        return LATENT_WEIGHT * error + shown
+        colours = functional.avg_pool2d(decoded - large, SQUARE).abs().mean()
+        shown: Tensor = distance(decoded, large, GRADIENT_WEIGHT) + COLOUR_WEIGHT * colours
+        return LATENT_WEIGHT * error.mean() + shown
 
     return loss
+
+
+def recoloured(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Pictures [B, 3, H, W] with their channels in another order, and some of another colour."""
+    count, device = len(pixels), pixels.device
+    order = torch.rand(count, 3, generator=generator, device=device).argsort(dim=1)
+    mixed = pixels.gather(1, order[:, :, None, None].expand_as(pixels))
+    colour = torch.rand(count, 3, 1, 1, generator=generator, device=device) * 2 - 1
+    part = torch.rand(count, 1, 1, 1, generator=generator, device=device) / 2
+    return mixed.lerp(colour.expand_as(mixed), part)
+
+
+def _each(values: Tensor) -> Tensor:
+    """One value [B] for each picture, shaped to be combined with [B, C, H, W]."""
+    return values[:, None, None, None]
