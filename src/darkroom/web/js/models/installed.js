@@ -11,10 +11,20 @@ import { modelName, say } from "../wish.js";
 import { gigabytes } from "../words.js";
 import { familyOf, lineOf, parametersOf, predictsOf, sizeOf, taskOf } from "./facts.js";
 
+/** Imported models whose files were moved or deleted. */
+function useGone() {
+  const [gone, setGone] = useState([]);
+  useEffect(() => { api.models().then((answer) => setGone(answer.gone ?? []), () => {}); }, [models.value]);
+  return gone;
+}
+
 export function Installed({ open }) {
+  const gone = useGone();
   return html`<section aria-labelledby="models-installed">
     <h2 id="models-installed">Installed</h2>
-    <div class="models">${models.value.map((model) => html`<${Model} key=${model.name} model=${model} open=${model.name === open || models.value.length === 1} />`)}</div>
+    <div class="models">${models.value.map((model) => html`<${Model} key=${model.name} model=${model} open=${model.name === open || models.value.length === 1} />`)}
+      ${gone.map((name) => html`<div class="card model-line" key=${name}><div class="model-name"><h3>${name}</h3><p class="axis-wrong small">Its file is not where it was when it was imported.</p></div>
+        <button class="button small" onClick=${() => remove({ name })}>Remove</button></div>`)}</div>
   </section>`;
 }
 
