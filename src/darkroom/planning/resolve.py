@@ -93,9 +93,7 @@ def resolve(
     _check_prediction(sampler, prediction, spec)
     strength, hires = _strength(request, spec), _hires(request)
     painted = _painted(request, spec, input_size, seen)
-    if painted is not None:
-        left, top, right, bottom = painted.box
-        input_size = right - left, bottom - top
+    input_size = input_size if painted is None else _size_of(painted.box)
     # At strength 1 an image leaves no trace in the noise; img2img of old still begins with it.
     from_noise = strength == 1 and (request.task != "img2img" or spec.task == "pix2pix")
     kept, chosen = None if from_noise else strength, (sampler, schedule)
@@ -159,6 +157,11 @@ def _painted(
 ) -> Painting | None:
     found = painting(request, first(input_size, (spec.native_width, spec.native_height)))
     return found if found is None or seen is None else replace(found, box=seen)
+
+
+def _size_of(box: Sides) -> tuple[int, int]:
+    left, top, right, bottom = box
+    return right - left, bottom - top
 
 
 def _check_texts(request: Request) -> None:
