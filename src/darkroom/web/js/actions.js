@@ -4,6 +4,7 @@ import { compared, run, show } from "./running.js";
 import { toast, toastError } from "./parts/toast.js";
 import { go } from "./router.js";
 import { dropImages, models, putImage, recent, refresh } from "./state.js";
+import { modelTitle } from "./words.js";
 import { ABLE, modelName, say, sayAll, take } from "./wish.js";
 
 /** @typedef {import("./api.js").Image} Image */
@@ -32,7 +33,7 @@ export function turnTo(task) {
   const model = modelFor(task);
   const current = modelName.value;
   say({ task, ...(model && model.name !== current ? { model: model.name } : {}) });
-  if (model && model.name !== current) toast(`${model.name} is the model for this.`);
+  if (model && model.name !== current) toast(`${modelTitle(model.name)} is the model for this.`);
 }
 
 async function toInput(image, task) {

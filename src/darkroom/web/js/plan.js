@@ -2,6 +2,7 @@
 import { api, online } from "./api.js";
 import { computed, effect, signal } from "./preact.js";
 import { modelNamed, models } from "./state.js";
+import { modelTitle } from "./words.js";
 import { ABLE, TASKS, chosenStyles, modelName, request, takes, wish } from "./wish.js";
 
 /** `plan`: the last good answer; `error`: the refusal of the current wish; `asking`: neither yet. */
@@ -32,7 +33,7 @@ export const lacking = computed(() => {
   const held = modelNamed(modelName.value);
   const called = TASKS.find(({ name }) => name === task).title;
   if (models.value.length && !able.length) return { message: `No installed model can do this: ${called}.`, hint: "The Models page can fetch one.", page: "models" };
-  if (held && !able.includes(held)) return { message: `${held.name} cannot do this: ${called}.`, hint: `Choose another model, such as ${able[0].name}.` };
+  if (held && !able.includes(held)) return { message: `${modelTitle(held.name)} cannot do this: ${called}.`, hint: `Choose another model, such as ${modelTitle(able[0].name)}.` };
   if (!takes("image", task) || image) return null;
   return { message: "An image comes first.", hint: "Drop one anywhere, choose a file, or take one of your own." };
 });
@@ -60,6 +61,8 @@ function follow(question, wait, ask) {
   });
 }
 
+const NOT_YET = 409;
+
 async function askPlan(body, stop) {
   planning.value = { ...planning.value, asking: true };
   try {
@@ -68,6 +71,8 @@ async function askPlan(body, stop) {
   } catch (error) {
     if (stop.aborted || error.status === 0) return;
     planning.value = { ...planning.value, error, asking: false };
+    // The device is not measured yet: that passes by itself.
+    if (error.status === NOT_YET) setTimeout(() => { if (!stop.aborted) askPlan(body, stop); }, 1000);
   }
 }
 

@@ -26,5 +26,8 @@ export const counted = (n, one, many = `${one}s`) => `${n.toLocaleString("en")} 
 /** @param {string} iso */
 export const when = (iso) => new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 
+/** A model's name, as it is written among people. @param {string} name */
+export const modelTitle = (name) => (name === "mini" ? "Mini" : name);
+
 /** The first letters of a long text. @param {string} text @param {number} [most] */
 export const shortened = (text, most = 60) => (text.length > most ? `${text.slice(0, most - 1).trimEnd()}…` : text);

@@ -27,8 +27,11 @@ export function Film({ steps, address, done, last, label, note }) {
   const drag = (event) => {
     if (event.type === "pointerdown") event.currentTarget.setPointerCapture(event.pointerId);
     else if (!event.currentTarget.hasPointerCapture(event.pointerId)) return;
-    const { left, width } = event.currentTarget.getBoundingClientRect();
-    go(Math.ceil(((event.clientX - left) / width) * steps));
+    // The pictures of a short film do not fill the strip.
+    const { firstElementChild: first, lastElementChild: end } = event.currentTarget;
+    const { left } = first.getBoundingClientRect();
+    const { right } = end.getBoundingClientRect();
+    go(Math.ceil(((event.clientX - left) / (right - left)) * steps));
   };
   const onKeyDown = (event) => {
     const to = { ArrowLeft: at - 1, ArrowDown: at - 1, ArrowRight: at + 1, ArrowUp: at + 1, PageDown: at - 5, PageUp: at + 5, Home: 1, End: steps }[event.key];

@@ -1,6 +1,7 @@
 /** Which model makes the image: its name and one line of facts. */
 import { html, useId } from "../preact.js";
 import { models, modelNamed } from "../state.js";
+import { modelTitle } from "../words.js";
 import { ABLE, TASKS, modelName, say, wish } from "../wish.js";
 import { Icon } from "./icons.js";
 
@@ -14,19 +15,17 @@ export function facts(model) {
   return [size, made, kind].filter(Boolean).join(", ");
 }
 
-export const title = (name) => (name === "mini" ? "Mini" : name);
-
 export function ModelField() {
   const id = useId();
   const { task } = wish.value;
   const able = models.value.filter((model) => ABLE[model.task]?.includes(task));
   const unable = models.value.filter((model) => !able.includes(model));
   const held = modelNamed(modelName.value);
-  const option = (model) => html`<option key=${model.name} value=${model.name}>${title(model.name)}: ${facts(model)}</option>`;
+  const option = (model) => html`<option key=${model.name} value=${model.name}>${modelTitle(model.name)}: ${facts(model)}</option>`;
   return html`<div class="field">
     <label class="label" for=${id}>Model</label>
     <div class="box select">
-      <span class="cut" aria-hidden="true">${title(modelName.value)} ${held && html`<span class="fact">${facts(held)}</span>`}</span>
+      <span class="cut" aria-hidden="true">${modelTitle(modelName.value)} ${held && html`<span class="fact">${facts(held)}</span>`}</span>
       <${Icon} name="down" />
       <select id=${id} value=${modelName.value} onChange=${(event) => say({ model: event.target.value })}>
         ${able.length > 0 && html`<optgroup label=${`Can do: ${TASKS.find(({ name }) => name === task).title}`}>${able.map(option)}</optgroup>`}

@@ -2,9 +2,9 @@
 import { html, signal, useId, useState } from "../preact.js";
 import { meter } from "../plan.js";
 import { wildcards } from "../state.js";
+import { modelTitle } from "../words.js";
 import { beside, modelName, say, wish } from "../wish.js";
 import { openDialog } from "./dialog.js";
-import { title } from "./model.js";
 
 const negativeOpen = signal(wish.value.negative !== "");
 
@@ -62,7 +62,7 @@ function Remarks({ field, reading }) {
   }
   return html`<div class="notice" role="status">
     ${reading.cut.length > 0 && html`<p><b>Beyond the limit, never read:</b> <span class="beyond">${reading.cut.join(" ")}</span></p>`}
-    ${reading.unknown.slice(0, 4).map(({ word, nearest }) => html`<p key=${word}>${title(modelName.value)} does not know <b>${word}</b>.
+    ${reading.unknown.slice(0, 4).map(({ word, nearest }) => html`<p key=${word}>${modelTitle(modelName.value)} does not know <b>${word}</b>.
       ${nearest && html` <button class="quiet mend" onClick=${() => replaceWord(field, word, nearest)}>Use ${nearest}</button>`}</p>`)}
     ${reading.unknown.length > 4 && html`<p class="hint">And ${reading.unknown.length - 4} more words.</p>`}
   </div>`;

@@ -5,14 +5,13 @@ import { html, useEffect, useRef } from "../preact.js";
 import { href } from "../router.js";
 import { compared, followed, frame, run, view } from "../running.js";
 import { pictured, progress, running, status, waiting } from "../state.js";
-import { counted, left, shortened } from "../words.js";
+import { counted, left, modelTitle, shortened } from "../words.js";
 import { modelName, say } from "../wish.js";
 import { CompareSlider } from "./compare_slider.js";
 import { Film } from "./film.js";
 import { Icon } from "./icons.js";
 import { Picture } from "./picture.js";
 import { ImageActions } from "./image_actions.js";
-import { title } from "./model.js";
 
 export function Stage() {
   const now = view.value;
@@ -87,7 +86,7 @@ const Place = ({ icon, title: heading, text, hint, busy, children }) => html`<di
 
 function Loading({ job }) {
   const loading = status.value?.devices.some(({ state }) => state === "loading" || state === "starting");
-  const name = title(job.requests[0]?.model ?? "mini");
+  const name = modelTitle(job.requests[0]?.model ?? "mini");
   return html`<${Place} busy title=${loading ? `Loading ${name}` : "About to begin"} text=${shortened(job.title, 120)}>
     <span class="bar accent endless" role="progressbar" aria-label=${`Loading ${name}`}><i></i></span>
     <button class="button small" onClick=${() => cancelJob(job)}>Cancel</button>
