@@ -2,14 +2,21 @@
 
 import io
 import json
+import threading
+import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from darkroom import paths
+from darkroom.checkpoints import download
+from darkroom.checkpoints.sources import Source
 from darkroom.contracts import Recipe, Request
+from darkroom.errors import DownloadError
 from darkroom.server import answers
 from darkroom.settings import TABLE
 from darkroom.store import wire
@@ -495,11 +502,50 @@ def test_models_of_other_programs(
 )
 def test_nothing_is_pulled_from_nowhere(house: House, name: str) -> None:
     answer = house.client.post("/api/models/pull", json={"name": name})
-    assert answer.status_code in {202, 422}
-    if answer.status_code == 202:  # it is refused where it would be asked for
-        while house.services.arrivals.all()[0]["state"] == "running":
-            pass
-        assert house.services.arrivals.all()[0]["state"] == "failed"
+    assert answer.status_code == 422
+    assert house.services.arrivals.all() == []
+
+
+def test_a_pull_is_told_from_its_beginning_to_its_end(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+
+    def pulled(source: Source, folder: Path) -> Iterator[download.Event]:
+        yield download.Step(1, 4)
+        assert asked.wait(10)
+        raise DownloadError(f"There is no room in {folder}/x.", "Make some.")
+
+    monkeypatch.setattr(download, "pull", pulled)
+    answer = house.client.post("/api/models/pull", json={"name": "sd-1.5"})
+    assert (answer.status_code, answer.json()) == (202, {"name": "sd-1.5"})
+    again = house.client.post("/api/models/pull", json={"name": "sd-1.5"})
+    assert again.status_code == 409
+    asked.set()
+    for _ in range(1000):
+        (told,) = house.client.get("/api/models").json()["pulls"]
+        if told["state"] != "running":
+            break
+        time.sleep(0.01)
+    assert (told["state"], told["message"]) == ("failed", "There is no room in x.")
+    events = house.services.news.hub.since(0)
+    assert events is not None and events[-1].name == "pull"
+
+
+def test_a_model_is_converted(house: House) -> None:
+    body = {"to": "safetensors", "precision": "fp16"}
+    answer = house.client.post("/api/models/mini/convert", json=body)
+    assert (answer.status_code, answer.json()) == (202, {"name": "mini-fp16.safetensors"})
+    for _ in range(6000):
+        (told,) = house.client.get("/api/models").json()["pulls"]
+        if told["state"] != "running":
+            break
+        time.sleep(0.02)
+    assert told["state"] == "done", told
+    names = [model["name"] for model in house.client.get("/api/models").json()["models"]]
+    assert "mini-fp16" in names
+    assert house.client.post("/api/models/mini/convert", json=body).status_code == 409
+    (paths.models_folder() / "mini-fp16.safetensors").unlink()
 
 
 def test_settings_and_choices(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

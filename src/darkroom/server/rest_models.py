@@ -1,5 +1,6 @@
 """`/api/models`: what is installed, and how to get more.  No path comes in or goes out."""
 
+import difflib
 import hmac
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from darkroom.checkpoints import catalog, elsewhere, facts, folder, registry, so
 from darkroom.checkpoints.catalog import Installed
 from darkroom.checkpoints.facts import Facts
 from darkroom.contracts import ModelSpec
+from darkroom.errors import RequestError
 from darkroom.server import answers_about, refusals
 from darkroom.server.answers import Said, like
 from darkroom.server.refusals import Refusal
@@ -32,7 +34,7 @@ class Found(Said):
 
 
 class Wanted(Said):
-    """A name in the catalogue, OWNER/REPOSITORY/FILE on the models host, or an address."""
+    """A name in the catalogue: what else there is to pull, only a person at a terminal may say."""
 
     model_config = like(name="sd-1.5")
 
@@ -129,7 +131,17 @@ def take(body: Found, here: Here) -> dict[str, Any]:
 
 @router.post("/pull", status_code=202, response_model=answers_about.ModelName)
 def pull(body: Wanted, here: Here) -> dict[str, Any]:
-    """Download a model.  `pull` events tell how far it is; what was cut goes on where it ended."""
+    """Download a model of the catalogue; what was cut goes on where it ended.
+
+    `pull` events tell how far it is.
+    """
+    if body.name not in sources.CATALOGUE:
+        near = difflib.get_close_matches(body.name, sources.CATALOGUE, n=3)
+        meant = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise RequestError(
+            f"The catalogue has no {body.name[:100]!r}.{meant}",
+            "Others are pulled at a terminal: darkroom models pull OWNER/REPOSITORY/FILE",
+        )
     here.arrivals.pull(body.name, sources.find(body.name))
     return {"name": body.name}
 
