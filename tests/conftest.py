@@ -43,7 +43,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for marker in programs.left_out():
-        line = f"Tests marked {marker} are left out: no {programs.PROGRAMS[marker][0]} here."
+        line = f"Tests marked {marker} are left out: no {programs.name(marker)} here."
         terminalreporter.write_line(line)
 
 

@@ -8,7 +8,14 @@ import os
 import shutil
 
 PROGRAMS = {
-    "browser": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+    # The first has no window at all, and needs a third of the time.
+    "browser": (
+        "chromium-headless-shell",
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+    ),
     "npm": ("npm",),
 }
 
@@ -16,6 +23,11 @@ PROGRAMS = {
 def path(marker: str) -> str | None:
     """Where the program is."""
     return next(filter(None, map(shutil.which, PROGRAMS[marker])), None)
+
+
+def name(marker: str) -> str:
+    """What people call the program."""
+    return {"browser": "Chromium", "npm": "npm"}[marker]
 
 
 def left_out() -> list[str]:
