@@ -192,15 +192,20 @@ def free_port() -> int:
         return port
 
 
-def kill_at_random(site: Site, audit: Audit, kills: int, longest: float) -> Counter[str]:
-    """So many kills after random pauses of at most `longest` seconds.
+def kill_at_random(
+    site: Site, audit: Audit, kills: int, longest: float, minutes: float
+) -> Counter[str]:
+    """So many kills after random pauses of at most `longest` seconds, while there are minutes left.
 
     Before every second one an image is waited for, so that a slow machine gets somewhere at all.
     """
     dice, counts = random.Random(7), Counter[str]()
     victims: list[Victim] = ["worker", "server", "both"] * (kills // 3 + 1)
     dice.shuffle(victims)
+    over = time.monotonic() + 60 * minutes
     for turn, victim in enumerate(victims[:kills]):
+        if time.monotonic() > over:
+            break
         end = time.monotonic() + 30 * (turn % 2)
         while time.monotonic() < end and not audit.files():
             time.sleep(0.05)
@@ -259,6 +264,7 @@ def main() -> int:
     parser.add_argument("--stub", action="store_true")
     parser.add_argument("--delay", type=float, default=0.02, help="seconds of a stub's step")
     parser.add_argument("--longest", type=float, default=1.0, help="seconds between two kills")
+    parser.add_argument("--minutes", type=float, default=60.0, help="after which none is killed")
     parser.add_argument("--pause", type=float, default=0.2, help="seconds between two jobs")
     said = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="darkroom-kills-") as place:
@@ -287,7 +293,7 @@ def besieged(site: Site, said: argparse.Namespace) -> dict[str, Any]:
     ]
     for client in clients:
         client.start()
-    kills = kill_at_random(site, audit, said.kills, said.longest)
+    kills = kill_at_random(site, audit, said.kills, said.longest, said.minutes)
     for client in clients:
         client.join()
     promised = {job: what for client in clients for job, what in client.promised.items()}
