@@ -1,17 +1,47 @@
 """The small pages before the door: how to get in, and where the password is asked for.
 
-They stand alone: no script, no style of their own, nothing that needs a key.
+They stand alone: no script, and nothing that needs a key.  Their style stands in them, and their
+policy names it by its checksum, so that nothing else would be taken for one.
 """
 
+import base64
+import hashlib
+from collections.abc import Mapping
 from html import escape
 
+from starlette.responses import HTMLResponse
+
+_STYLE = """
+:root { color-scheme: dark light; --ground: #141211; --raised: #26221f; --line: #35302c;
+  --text: #f3ede6; --muted: #a79d93; --accent: #ff6a3d; --ink: #1b0d06; }
+@media (prefers-color-scheme: light) { :root { --ground: #f6f2ed; --raised: #fff;
+  --line: #d9d0c7; --text: #221d19; --muted: #635a52; --accent: #b53a12; --ink: #fff; } }
+body { margin: 0; min-height: 100vh; display: grid; place-items: center;
+  background: var(--ground); color: var(--text); font: 16px/1.5 system-ui, sans-serif; }
+main { max-width: 26rem; padding: 24px; }
+h1 { font-size: 1.4rem; margin: 0 0 12px; }
+p { margin: 0 0 12px; color: var(--muted); }
+a { color: var(--text); }
+code { color: var(--text); }
+label { display: block; color: var(--text); }
+input, button { box-sizing: border-box; width: 100%; padding: 12px; border-radius: 10px;
+  font: inherit; border: 1px solid var(--line); background: var(--raised); color: var(--text); }
+button { background: var(--accent); border-color: var(--accent); color: var(--ink);
+  font-weight: 600; }
+[role="alert"] { color: var(--text); border-left: 3px solid var(--accent); padding-left: 12px; }
+"""
+_CHECKSUM = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_CHECKSUM}'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="dark light">
 <title>{title} · Darkroom</title>
+<style>{style}</style>
 </head>
 <body>
 <main>
@@ -30,7 +60,13 @@ _FORM = """<form method="post" action="/sign-in">
 
 
 def _page(title: str, *paragraphs: str) -> str:
-    return _PAGE.format(title=escape(title), content="\n".join(paragraphs))
+    content = "\n".join(paragraphs)
+    return _PAGE.format(title=escape(title), content=content, style=_STYLE)
+
+
+def answer(page: str, status: int = 200, headers: Mapping[str, str] | None = None) -> HTMLResponse:
+    """One of these pages, with its policy."""
+    return HTMLResponse(page, status, {"content-security-policy": _POLICY, **(headers or {})})
 
 
 def locked() -> str:

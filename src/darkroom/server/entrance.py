@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from darkroom.server import doorstep
 from darkroom.server.security import Hosts
@@ -30,28 +30,28 @@ async def enter(here: Here, token: Annotated[str, Query(max_length=200)] = "") -
     """Spend the token of a printed address on a cookie."""
     if here.keys.accept(token):
         return _let_in(here)
-    return HTMLResponse(doorstep.spent(), 403)
+    return doorstep.answer(doorstep.spent(), 403)
 
 
 @router.get("/sign-in")
 async def sign_in_page(here: Here) -> Response:
     """The form that asks for the password."""
     if not here.keys.has_password:
-        return HTMLResponse(doorstep.no_password(), 404)
-    return HTMLResponse(doorstep.sign_in())
+        return doorstep.answer(doorstep.no_password(), 404)
+    return doorstep.answer(doorstep.sign_in())
 
 
 @router.post("/sign-in")
 def sign_in(here: Here, password: Annotated[str, Form(max_length=1000)] = "") -> Response:
     """Take the password; after a few wrong ones, none is looked at for a while."""
     if not here.keys.has_password:
-        return HTMLResponse(doorstep.no_password(), 404)
+        return doorstep.answer(doorstep.no_password(), 404)
     if wait := here.keys.seconds_to_wait():
         said = f"Too many wrong passwords. Wait {wait} seconds."
-        return HTMLResponse(doorstep.sign_in(said), 429, {"retry-after": str(wait)})
+        return doorstep.answer(doorstep.sign_in(said), 429, {"retry-after": str(wait)})
     if here.keys.knows_password(password):
         return _let_in(here)
-    return HTMLResponse(doorstep.sign_in("That is not the password."), 403)
+    return doorstep.answer(doorstep.sign_in("That is not the password."), 403)
 
 
 def _let_in(here: Here) -> Response:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from darkroom.server import doorstep, refusals
@@ -271,7 +271,7 @@ def _refused(scope: Scope, headers: Headers, error: Refusal) -> Response:
     extra = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
     wants_page = "text/html" in headers.get("accept", "")
     if error.status == 401 and scope["path"] == "/" and wants_page:
-        return HTMLResponse(doorstep.locked(), error.status, extra)
+        return doorstep.answer(doorstep.locked(), error.status, extra)
     if error.status == 401:
         extra["www-authenticate"] = 'Bearer realm="Darkroom"'
     answer = refusals.body(scope["path"], error.status, error.message, error.hint)
