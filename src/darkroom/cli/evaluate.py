@@ -110,6 +110,7 @@ def upscaler(
 
     from darkroom.evaluation import enlarging
 
+    enlarging.upscaler(model)  # before the scenes, which need a font
     report = enlarging.evaluate(
         model, enlarging.scenes(count, font), tell=lambda line: typer.echo(line, err=True)
     )

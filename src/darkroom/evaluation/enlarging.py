@@ -12,6 +12,7 @@ from PIL import Image
 import darkroom
 from darkroom import api
 from darkroom.checkpoints import catalog
+from darkroom.contracts import ModelSpec
 from darkroom.errors import ModelError
 from darkroom.evaluation.glyphs import Glyphs, find_font
 from darkroom.evaluation.mini import spec_of
@@ -69,14 +70,9 @@ def evaluate(
     """Measure an upscaler on `truths` [H, W, 3], whose sides are multiples of four.
 
     Raises:
-        ModelError: a model of another kind, or no model.
+        ModelError: as `upscaler`.
     """
-    spec = spec_of(model)
-    if spec.task != "upscale":
-        raise ModelError(
-            f"{spec.name} cannot be measured: it does not enlarge images.",
-            "This evaluation is for upscalers, such as mini-x4.",
-        )
+    spec = upscaler(model)
     opened, figures = api.load(model), {}
     for how, shrinking in SHRINKING.items():
         small = [_resized(truth, 1 / FACTOR, shrinking) for truth in truths]
@@ -92,6 +88,17 @@ def evaluate(
         scenes=len(truths),
         figures=figures,
     )
+
+
+def upscaler(model: str) -> ModelSpec:
+    """What an upscaler's header says.  ModelError: a model of another kind, or none."""
+    spec = spec_of(model)
+    if spec.task != "upscale":
+        raise ModelError(
+            f"{spec.name} cannot be measured: it does not enlarge images.",
+            "This evaluation is for upscalers, such as mini-x4.",
+        )
+    return spec
 
 
 def scenes(count: int, font: Path | None = None) -> list[Pixels]:
