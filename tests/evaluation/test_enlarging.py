@@ -44,6 +44,8 @@ def test_what_is_blurred_is_less_sharp_and_noise_makes_nothing_sharper(
     noise = np.random.default_rng(0).normal(0, 25, truth.shape)
     noisy = np.clip(blurred(truth, 4) + noise, 0, 255).astype(np.uint8)
     assert sharpness(noisy, truth) == pytest.approx(values[2], abs=0.05)
+    plain = np.full_like(truth, 90)
+    assert sharpness(plain, plain) == 1
     moved = np.roll(truth, 6, axis=1)
     assert sharpness(moved, truth) < 0.3
 

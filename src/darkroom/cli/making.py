@@ -102,7 +102,8 @@ def size_of(resolved: Resolved) -> str:
 
 def _headline(resolved: Resolved, plan: Plan) -> str:
     parts = [size_of(resolved), _seeds(resolved)]
-    parts.append(f"{plan.steps} steps of {resolved.sampler} on {resolved.schedule}")
+    steps = "1 step" if plan.steps == 1 else f"{plan.steps} steps"
+    parts.append(f"{steps} of {resolved.sampler} on {resolved.schedule}")
     parts.append(f"guidance {resolved.guidance:g}")
     return ", ".join(parts)
 

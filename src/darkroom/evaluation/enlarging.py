@@ -27,7 +27,7 @@ COUNT = 240
 UNSEEN = ("background", "pair", "style")
 SHRINKING = {"area": Image.Resampling.BOX, "bicubic": Image.Resampling.BICUBIC}
 ENLARGING = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}
-EDGE = 0.15  # a truth's gradient in luma of 0…1 a pixel, from which on there is an edge
+EDGE = 0.15  # a truth's gradient in colours of 0…1 a pixel, from which on there is an edge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,20 +118,22 @@ def psnr(image: Pixels, truth: Pixels) -> float:
 def sharpness(image: Pixels, truth: Pixels) -> float:
     """How much of the truth's gradients the image has where the truth has edges.
 
-    Luma's differences g of the image and t of the truth, over all places where |t| is an edge:
-    Σ g·t / Σ t·t.  1 is as sharp as the truth; what is blurred has less, and noise, ringing and
-    edges that stand elsewhere add nothing.
+    Differences g of the image's colours and t of the truth's, to the right and down, over all
+    places where |t| is an edge: Σ g·t / Σ t·t.  1 is as sharp as the truth; what is blurred has
+    less, and noise, ringing and edges that stand elsewhere add nothing.  1 where there is no edge.
     """
     g, t = _gradients(image), _gradients(truth)
-    edges = np.hypot(*t) > EDGE
-    return float((g * t)[:, edges].sum() / np.square(t)[:, edges].sum())
+    edges = np.linalg.norm(t, axis=-1) > EDGE
+    if not edges.any():
+        return 1.0
+    return float((g * t)[edges].sum() / np.square(t)[edges].sum())
 
 
 def _gradients(image: Pixels) -> NDArray[np.float64]:
-    """Differences along x and y, [2, H - 1, W - 1]."""
-    luma = image.astype(np.float64) @ (0.299, 0.587, 0.114) / 255
-    across, down = np.diff(luma, axis=1)[:-1], np.diff(luma, axis=0)[:, :-1]
-    return np.stack([across, down])
+    """Differences of three colours in two directions, [H - 1, W - 1, 6]."""
+    colours = image.astype(np.float64) / 255
+    across, down = np.diff(colours, axis=1)[:-1], np.diff(colours, axis=0)[:, :-1]
+    return np.concatenate([across, down], axis=-1)
 
 
 def _measured(truths: Sequence[Pixels], images: Sequence[Pixels]) -> Figures:
