@@ -67,8 +67,8 @@ def test_the_list_is_a_table_with_what_is_wrong(
     assert "Not usable: style.safetensors is a LoRA" in rest
     assert f"Gone: gone was imported from {home / 'gone.ckpt'}" in rest
     listed = told("list")
-    assert [model["name"] for model in listed["models"]] == ["mini", "tiny", "twin"]
-    assert listed["models"][2]["same_as"] == "tiny"
+    assert [model["name"] for model in listed["models"]] == ["mini", "mini-x4", "tiny", "twin"]
+    assert listed["models"][3]["same_as"] == "tiny"
     assert {model["name"] for model in listed["unusable"]} == {"page", "style"}
     assert listed["gone"] == {"gone": str(home / "gone.ckpt")}
 

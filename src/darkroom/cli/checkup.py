@@ -220,11 +220,13 @@ def _models() -> Iterator[Finding]:
     unusable = [found for _, found in shelf.models if found.refusal]
     own = [model.name for model in usable if model.origin == "darkroom"]
     yield Finding(part="models", said=f"{len(usable)} can be used")
-    if catalog.MINI not in own:
+    for name in catalog.PACKAGED:
+        if name in own:
+            continue
         yield Finding(
             part="models",
             good=False,
-            said="Mini, the model that comes with Darkroom, is missing or broken",
+            said=f"{name}, which comes with Darkroom, is missing or broken",
             hint="Install Darkroom again: pip install --force-reinstall darkroom",
         )
     if len(usable) == len(own):
