@@ -99,6 +99,7 @@ def test_what_is_no_choice_is_text(prompt: str, said: str) -> None:
         ("__/etc/passwd__", "cannot be called"),
         ("__a//b__", "cannot be called"),
         ("__c:secret__", "cannot be called"),
+        (f"__{'a' * 300}__", "no wildcard file"),  # more than any disk takes
         ("{0::a|" * 21 + "}" * 21, "20 deep"),
         ("{{a|b}|c}" * 20_000, "choices"),
     ],

@@ -190,7 +190,7 @@ def _file(name: str, folder: Path) -> Path:
             "Name a file of the wildcards folder, such as __animal__ or __places/city__.",
         )
     file = folder.joinpath(*parts[:-1], parts[-1] + ".txt")
-    if file.is_file() and file.resolve().is_relative_to(folder.resolve()):
+    if _lies_in(file, folder):
         return file
     known = sorted(
         path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.txt")
@@ -201,3 +201,11 @@ def _file(name: str, folder: Path) -> Path:
         f"There is no wildcard file {name}.txt in {folder}.",
         f"Did you mean __{near[0]}__?" if near else "Put it there, one choice on each line.",
     )
+
+
+def _lies_in(file: Path, folder: Path) -> bool:
+    """Whether it is a file of the folder.  A name too long for the disk is none."""
+    try:
+        return file.is_file() and file.resolve().is_relative_to(folder.resolve())
+    except OSError:
+        return False
