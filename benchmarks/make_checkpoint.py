@@ -1,14 +1,17 @@
 """Writes a full-size Stable Diffusion with random weights, in the published layout.
 
     python -m benchmarks.make_checkpoint v1-random.safetensors
+    python -m benchmarks.make_checkpoint v2-random.safetensors --kind v2
 
-`X4` are the sizes of the x4 upscaler.  Tensors are drawn and written one at a time, so it needs
+Kinds: v1, v2, and x4, the upscaler.  Tensors are drawn and written one at a time, so it needs
 little memory, and for v1 2.1 GB of disk.  The same seed gives the same file.
 """
 
+import argparse
 import json
 import math
-import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -69,6 +72,12 @@ X4 = Sizes(
         in_channels=3, latent_channels=4, widths=(128, 256, 512), blocks=2
     ),
 )
+V2 = Sizes(
+    text_encoder=X4.text_encoder,
+    unet=replace(UNET, heads=(5, 10, 20, 20), context_width=1024),
+    autoencoder=AUTOENCODER,
+)
+KINDS: Mapping[str, Sizes] = {"v1": V1, "v2": V2, "x4": X4}
 
 
 def make_checkpoint(path: Path, *, sizes: Sizes = V1, seed: int = 0) -> None:
@@ -103,5 +112,14 @@ def _weight(row: Row, generator: torch.Generator) -> Tensor:
     return torch.zeros(shape) if row.ours.endswith("bias") else torch.ones(shape)
 
 
+def main() -> None:
+    """Write one."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--kind", choices=[*KINDS], default="v1")
+    options = parser.parse_args()
+    make_checkpoint(options.file, sizes=KINDS[options.kind])
+
+
 if __name__ == "__main__":
-    make_checkpoint(Path(sys.argv[1]))
+    main()
