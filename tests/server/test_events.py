@@ -193,3 +193,45 @@ def test_other_sites_hear_nothing(house: House) -> None:
             assert not re.search("event:|id:", listener.text)
 
     asyncio.run(story())
+
+
+def test_somebody_comes_while_it_is_told() -> None:
+    hub = Hub()
+    comers: list[threading.Thread] = []
+    told = threading.Event()
+
+    def come() -> None:
+        async def story() -> None:
+            stream = hub.stream()
+            await anext(stream)
+            await asyncio.to_thread(told.wait, 10)
+            await stream.aclose()
+
+        asyncio.run(story())
+
+    class Door(asyncio.Event):
+        """Somebody comes in as it is looked who sleeps."""
+
+        def is_set(self) -> bool:
+            comers.append(threading.Thread(target=come))
+            comers[-1].start()
+            comers[-1].join(0.2)  # it has to wait for the end of `publish`
+            return True
+
+    async def story() -> None:
+        listeners = [hub.stream() for _ in range(3)]
+        for one in listeners:
+            await anext(one)
+        for listener in hub._listeners:
+            listener.news = Door()
+        try:
+            hub.publish("models", {})
+        finally:
+            told.set()
+        for one in listeners:
+            await one.aclose()
+
+    asyncio.run(story())
+    for comer in comers:
+        comer.join(10)
+    assert len(comers) == 3 and hub.listeners == 0

@@ -13,6 +13,7 @@ import threading
 from bisect import bisect_right
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -109,7 +110,7 @@ class Hub:
     ) -> AsyncGenerator[bytes]:
         """Server-sent events from here on, or from after the event of this id."""
         listener = _Listener(asyncio.get_running_loop())
-        self._listeners.add(listener)
+        self._joins(listener)
         try:
             place, beginning = self._place(last_id)
             yield _RETRY + beginning
@@ -125,7 +126,7 @@ class Hub:
                 elif not await _heard(listener.news, heartbeat):
                     yield _BEAT
         finally:
-            self._listeners.discard(listener)
+            self._leaves(listener)
 
     async def follow(
         self, *, heartbeat: float = HEARTBEAT_SECONDS
@@ -136,7 +137,7 @@ class Hub:
         state and listening.  An empty list also tells of a silence, or that some events are lost.
         """
         listener = _Listener(asyncio.get_running_loop())
-        self._listeners.add(listener)
+        self._joins(listener)
         try:
             place = self._number
             yield []
@@ -151,6 +152,14 @@ class Hub:
                 place = events[-1].number
                 yield events
         finally:
+            self._leaves(listener)
+
+    def _joins(self, listener: _Listener) -> None:
+        with self._lock:  # `publish` walks through them in another thread
+            self._listeners.add(listener)
+
+    def _leaves(self, listener: _Listener) -> None:
+        with self._lock:
             self._listeners.discard(listener)
 
     def _place(self, last_id: str | None) -> tuple[int, bytes]:
@@ -175,7 +184,7 @@ class Hub:
     @staticmethod
     def _wake(listeners: list[_Listener]) -> None:
         for listener in listeners:
-            if not listener.loop.is_closed():
+            with suppress(RuntimeError):  # its loop was closed
                 listener.wake()
 
 
