@@ -90,10 +90,17 @@ def spent() -> str:
     )
 
 
-def sign_in(remark: str = "") -> str:
-    """The form that asks for the password, with a remark about the last try."""
+def sign_in(
+    remark: str = "", status: int = 200, headers: Mapping[str, str] | None = None
+) -> HTMLResponse:
+    """The form that asks for the password, with a remark about the last try.
+
+    A page that tells no addresses has its forms sent by nobody (`Origin: null`), which the guard
+    refuses: this one tells its own server.
+    """
     said = f'<p role="alert">{escape(remark)}</p>' if remark else ""
-    return _page("Sign in", said, _FORM)
+    own = {"referrer-policy": "same-origin", **(headers or {})}
+    return answer(_page("Sign in", said, _FORM), status, own)
 
 
 def no_password() -> str:

@@ -38,7 +38,7 @@ async def sign_in_page(here: Here) -> Response:
     """The form that asks for the password."""
     if not here.keys.has_password:
         return doorstep.answer(doorstep.no_password(), 404)
-    return doorstep.answer(doorstep.sign_in())
+    return doorstep.sign_in()
 
 
 @router.post("/sign-in")
@@ -48,10 +48,10 @@ def sign_in(here: Here, password: Annotated[str, Form(max_length=1000)] = "") ->
         return doorstep.answer(doorstep.no_password(), 404)
     if wait := here.keys.seconds_to_wait():
         said = f"Too many wrong passwords. Wait {wait} seconds."
-        return doorstep.answer(doorstep.sign_in(said), 429, {"retry-after": str(wait)})
+        return doorstep.sign_in(said, 429, {"retry-after": str(wait)})
     if here.keys.knows_password(password):
         return _let_in(here)
-    return doorstep.answer(doorstep.sign_in("That is not the password."), 403)
+    return doorstep.sign_in("That is not the password.", 403)
 
 
 def _let_in(here: Here) -> Response:
