@@ -242,7 +242,9 @@ def test_who_is_locked_out_reads_how_to_get_in(shared: House) -> None:
 
 def test_the_password(opened: Opened, tmp_path: Path) -> None:
     house = opened(tmp_path / "data", password="correct horse", hosts=Hosts(port=7860))
-    assert "<script" not in house.stranger.get("/sign-in").text
+    page = house.stranger.get("/sign-in")
+    assert "<script" not in page.text
+    assert page.headers["referrer-policy"] == "same-origin"  # else its form comes from nobody
     wrong = house.stranger.post("/sign-in", data={"password": "battery staple"})
     assert wrong.status_code == 403 and "set-cookie" not in wrong.headers
     right = house.stranger.post("/sign-in", data={"password": "correct horse"})
@@ -334,6 +336,9 @@ def test_a_large_body_is_refused_before_it_is_read(shared: House) -> None:
 
     said = shared.client.post("/api/jobs", content=b"x", headers={"content-length": str(2**40)})
     assert said.status_code == 413
+    for length in "9" * 19, "9" * 5000:
+        said = shared.client.post("/api/jobs", content=b"x", headers={"content-length": length})
+        assert said.status_code == 413
     counted = shared.client.post("/api/jobs", content=parts())
     assert counted.status_code == 413
     assert counted.json()["error"]["message"] == "The request is larger than 2 MB."

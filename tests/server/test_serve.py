@@ -204,7 +204,9 @@ def test_no_such_address() -> None:
         running.listening("203.0.113.7", 0)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "studio.example"])
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "192.168.1.2", "studio.example", "127.example.com", ""]
+)
 def test_other_computers_need_a_password(host: str, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="password"):
         running.Wanted(data=tmp_path, host=host)
@@ -214,6 +216,8 @@ def test_other_computers_need_a_password(host: str, tmp_path: Path) -> None:
 def test_who_is_meant_by_host() -> None:
     assert running.hosts("127.0.0.1", 7860).allows("localhost:7860")
     assert not running.hosts("127.0.0.1", 7860).allows("192.168.1.2:7860")
+    assert running.hosts("127.0.0.2", 7860).allows("127.0.0.2:7860")
+    assert not running.hosts("127.0.0.2", 7860).anywhere
     assert running.hosts("192.168.1.2", 7860).allows("192.168.1.2:7860")
     assert running.hosts("0.0.0.0", 7860).allows("192.168.1.2:7860")
     assert not running.hosts("0.0.0.0", 7860).allows("evil.example:7860")

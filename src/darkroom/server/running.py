@@ -82,7 +82,7 @@ class Server:
     @property
     def address(self) -> str:
         """Where people on this computer reach it, without any token."""
-        host = "127.0.0.1" if ip_of(self._wanted.host) in _EVERYWHERE else self._wanted.host
+        host = _EVERYWHERE.get(ip_of(self._wanted.host), self._wanted.host)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def invitation(self, page: str = "") -> str:
@@ -216,8 +216,6 @@ def _found(path: Path) -> Found:
 
 def hosts(host: str, port: int) -> Hosts:
     """What the server may be called by."""
-    if is_loopback(host):
-        return Hosts(port=port)
     if ip_of(host) in _EVERYWHERE:
         return Hosts(port=port, anywhere=True, names=(socket.gethostname(),))
     return Hosts(port=port, names=(host,))
@@ -225,7 +223,10 @@ def hosts(host: str, port: int) -> Hosts:
 
 def is_loopback(host: str) -> bool:
     """Whether only this computer can reach what listens there."""
-    return host == "localhost" or host.startswith("127.") or host == "::1"
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def ip_of(host: str) -> str:
@@ -236,7 +237,8 @@ def ip_of(host: str) -> str:
         return host
 
 
-_EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 (recognised, and then refused without a password)
+# What listens everywhere, and how this computer reaches it.
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (refused without a password)
 
 
 def listening(host: str, port: int | None) -> list[socket.socket]:
