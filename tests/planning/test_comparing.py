@@ -51,6 +51,7 @@ def test_labels_are_the_values_unless_said() -> None:
         ([{"field": "steps", "values": [4.5]}], "cannot be 4.5"),
         ([{"field": "guidance", "values": ["x"]}], "cannot be 'x'"),
         ([{"field": "prompt", "values": [4]}], "cannot be 4"),
+        ([{"field": "guidance", "values": [10**400]}], "cannot be 10000"),
         ([{"field": "steps", "values": [4], "labels": []}], "other labels"),
         ([{"field": "steps", "values": [4]}] * 2, "there twice"),
         (
@@ -65,6 +66,13 @@ def test_labels_are_the_values_unless_said() -> None:
 def test_tables_that_cannot_be_meant(said: list[dict[str, Any]], why: str) -> None:
     with pytest.raises(RequestError, match=why):
         axes(said)
+
+
+def test_what_is_wrong_is_not_told_at_length() -> None:
+    for wrong in {"field": "guidance", "values": ["x" * 10**6]}, {"field": "x" * 10**6}:
+        with pytest.raises(RequestError) as refused:
+            axes([wrong])
+        assert len(refused.value.message) < 100
 
 
 def test_no_axis_holds_a_file() -> None:

@@ -6,6 +6,7 @@ each other.  Every cell is one image and has the seed of the wish, unless seeds 
 
 import itertools
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -38,6 +39,7 @@ AXES: Mapping[str, tuple[str, Kind]] = {
 MAX_AXES = 3
 MAX_CELLS = 1000
 MAX_LABEL = 200  # characters
+_SHOWN = 40  # characters of a wrong value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +102,8 @@ def _axis(said: Mapping[str, Any]) -> Axis:
     field = said.get("field")
     if not isinstance(field, str) or field not in AXES:
         raise RequestError(
-            f"A comparison cannot vary {field!r}.", "It can vary: " + ", ".join(AXES) + "."
+            f"A comparison cannot vary {ascii(field)[:_SHOWN]}.",
+            "It can vary: " + ", ".join(AXES) + ".",
         )
     name, kind = AXES[field]
     values = said.get("values")
@@ -124,13 +127,14 @@ def _axis(said: Mapping[str, Any]) -> Axis:
 
 def _value(name: str, kind: Kind, value: object) -> str | int | float:
     if kind == "real" and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        with suppress(OverflowError):
+            return float(value)
     if kind == "whole" and isinstance(value, int) and not isinstance(value, bool):
         return value
     if kind not in {"real", "whole"} and isinstance(value, str):
         return value
     wanted = {"real": "a number", "whole": "a whole number"}.get(kind, "text")
-    raise RequestError(f"{name} cannot be {value!r}.", f"Each value is {wanted}.")
+    raise RequestError(f"{name} cannot be {ascii(value)[:_SHOWN]}.", f"Each value is {wanted}.")
 
 
 def _spelt(value: str | float) -> str:

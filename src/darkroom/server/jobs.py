@@ -42,11 +42,26 @@ def all_wished(services: Services, said: Sequence[Mapping[str, Any]]) -> list[Re
 
 def _wished(said: Mapping[str, Any], read_file: Callable[[str], bytes]) -> Request:
     form = {name: value for name, value in said.items() if value is not None}
+    _check_texts(form)
     try:
         read = wire.request_from_wire(form, read_file)
     except RequestError as error:
         raise RequestError(error.message, error.hint or _FORM) from error
     return completed({name: getattr(read, name) for name in form})
+
+
+def _check_texts(form: Mapping[str, Any]) -> None:
+    """RequestError for halves of characters: JSON can write them, and no answer can repeat them."""
+    for name, value in form.items():
+        if not isinstance(value, str):
+            continue
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise RequestError(
+                f"{ascii(name)[1:-1]}: there is half of a character at {error.start + 1}.",
+                "Write it anew there.",
+            ) from error
 
 
 @dataclass(frozen=True, kw_only=True)

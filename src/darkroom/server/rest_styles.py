@@ -1,9 +1,10 @@
 """`/api/styles`: the library of styles, and the user's own."""
 
-from typing import Any
+import threading
+from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, StringConstraints
 
 from darkroom import paths
 from darkroom.errors import RequestError
@@ -13,6 +14,9 @@ from darkroom.text import styles
 
 router = APIRouter(prefix="/api", tags=["styles"])
 
+_writing = threading.Lock()  # one after the other: each writes the whole file
+Text = Annotated[str, StringConstraints(max_length=20_000)]
+
 
 class StyleSaid(answers.Said):
     """A style to keep.  `{prompt}` stands for the prompt; without it, the words come behind it."""
@@ -20,8 +24,8 @@ class StyleSaid(answers.Said):
     model_config = answers.like(name="cosy", prompt="{prompt} by the fire", negative="rain")
 
     name: answers.Name
-    prompt: str = ""
-    negative: str = ""
+    prompt: Text = ""
+    negative: Text = ""
 
 
 class Style(BaseModel):
@@ -72,7 +76,8 @@ def listed() -> dict[str, Any]:
 def save(body: StyleSaid) -> dict[str, Any]:
     """Keep a style in the user's own file, in place of one of that name."""
     style = styles.Style(body.prompt.strip(), body.negative.strip())
-    styles.save(paths.styles_file(), body.name, style)
+    with _writing:
+        styles.save(paths.styles_file(), body.name, style)
     return listed()
 
 
@@ -80,7 +85,8 @@ def save(body: StyleSaid) -> dict[str, Any]:
 def remove(name: str) -> dict[str, Any]:
     """Take a style out of the user's own file; the library's cannot be deleted."""
     try:
-        styles.remove(paths.styles_file(), name)
+        with _writing:
+            styles.remove(paths.styles_file(), name)
     except RequestError as error:
         raise missing("style") from error
     return listed()
