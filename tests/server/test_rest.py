@@ -436,7 +436,9 @@ def test_the_trash(house: House) -> None:
     assert house.client.post("/api/images/delete", json={"ids": [image]}).json()["ids"] == [image]
     assert house.client.post("/api/images/restore", json={"ids": [image]}).json()["ids"] == [image]
     house.client.delete(f"/api/images/{image}")
-    assert house.client.post("/api/images/purge", json={"ids": [image]}).status_code == 200
+    purge = {"ids": [image]}
+    assert house.client.post("/api/images/purge", json=purge).json() == purge
+    assert house.client.post("/api/images/purge", json=purge).json() == {"ids": []}
     assert house.client.get(f"/api/images/{image}").status_code == 404
 
 

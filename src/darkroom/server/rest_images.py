@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from darkroom.contracts import ModelSpec
-from darkroom.errors import DarkroomError
+from darkroom.errors import DarkroomError, OutputError
 from darkroom.server import answers, answers_about, sayings
 from darkroom.server.answers import Id
 from darkroom.server.refusals import Refusal, missing, without_paths
@@ -103,8 +103,10 @@ def restore_many(body: answers.Ids, here: Here) -> dict[str, Any]:
 @router.post("/images/purge", response_model=answers.Changed)
 def purge_many(body: answers.Ids, here: Here) -> dict[str, Any]:
     """Remove images that are in the trash, for good."""
-    here.store.gallery.purge(body.ids)
-    return {"ids": body.ids}
+    done = here.store.gallery.purge(body.ids)
+    if done:
+        here.news.gone(images=done)
+    return {"ids": list(done)}
 
 
 @router.post(
@@ -172,12 +174,13 @@ def thumbnail(
     limit = next(one for one in _SIDES if one >= side)
     place = here.store.folder.thumbnail(image.sha256, limit)
     headers = {"cache-control": _FOREVER}
-    if not place.is_file():
+    try:
+        data = place.read_bytes()
+    except OSError:
         data = here.decoder.thumbnail(here.store.gallery.path(image_id), limit)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        durable.write(place, data)
-        return Response(data, media_type="image/webp", headers=headers)
-    return Response(place.read_bytes(), media_type="image/webp", headers=headers)
+        with contextlib.suppress(OutputError):  # on a full disk images can be looked at as well
+            durable.write(place, data)
+    return Response(data, media_type="image/webp", headers=headers)
 
 
 @router.get("/images/{image_id}/film/{step}", response_class=Response, responses=_FILM)
@@ -281,9 +284,13 @@ class _Pipe(io.RawIOBase):
 def _zipped(files: list[Path]) -> Iterator[bytes]:
     """A zip file of these files, a piece at a time: images are not pressed any smaller."""
     pipe = _Pipe()
+    names: set[str] = set()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:
         for path in files:
-            entry = zipfile.ZipInfo.from_file(path, path.name)
+            # Files of two months that were put there by hand may be called alike.
+            name = f"{path.parent.name}-{path.name}" if path.name in names else path.name
+            names.add(name)
+            entry = zipfile.ZipInfo.from_file(path, name, strict_timestamps=False)
             with path.open("rb") as source, archive.open(entry, "w") as target:
                 while chunk := source.read(_CHUNK):
                     target.write(chunk)

@@ -170,20 +170,24 @@ class Gallery:
         """Bring deleted images back.  The ids of those that were in the trash."""
         return self._moved(images, None)
 
-    def purge(self, images: Sequence[str] | None = None, *, days: float | None = None) -> int:
-        """Remove deleted images for good: these, or all that were deleted `days` ago.  How many."""
-        limit = moments.text(datetime.now(UTC) - timedelta(days=days or 0.0))
+    def purge(
+        self, images: Sequence[str] | None = None, *, days: float | None = None
+    ) -> tuple[str, ...]:
+        """Remove deleted images for good: these, or all deleted `days` ago.  Their ids."""
+        limit = None
+        if days is not None:
+            limit = moments.text(datetime.now(UTC) - timedelta(days=days))
         with self._database.read() as connection:
             names = [row["id"] for row in _rows(connection, images)]
-        removed = 0
+        removed: list[str] = []
         for start in range(0, len(names), _AT_ONCE):
             with self._database.write() as connection:
                 for row in list(_rows(connection, names[start : start + _AT_ONCE])):
-                    if row["trashed"] is not None and (days is None or row["trashed"] <= limit):
+                    if row["trashed"] is not None and (limit is None or row["trashed"] <= limit):
                         self._unlink(row)
                         rows.delete(connection, row["seq"])
-                        removed += 1
-        return removed
+                        removed.append(row["id"])
+        return tuple(removed)
 
     def rebuild(
         self,
