@@ -7,22 +7,22 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from darkroom.contracts import Event, Noted, Request
+from darkroom.contracts import Event, Noted, Raster, Request
 from darkroom.errors import DarkroomError
-from darkroom.images import inspection
+from darkroom.images import inspection, sheet
 from darkroom.images import io as files
 from darkroom.store import wire
 from darkroom.store.jobs import Job
 from darkroom.store.opening import Store, open_store
 from darkroom.store.refusals import DiskFullError
-from darkroom.worker import loop, making
+from darkroom.worker import loop, making, tables
 from darkroom.worker.log import Log
 from darkroom.worker.messages import (
     Command,
@@ -414,14 +414,14 @@ def test_a_comparison_ends_with_its_table(store: Store, hire: Callable[..., Hous
     house = hire()
     done = house.until(job.id, "done")
     assert done.sheet is not None
-    sheet = store.gallery.get(done.sheet)
-    assert sheet.sheet
-    assert sheet.number == 6
-    found = inspection.inspect_file(store.gallery.path(sheet.id))
-    assert (found.width, found.height) == (sheet.width, sheet.height)
+    table = store.gallery.get(done.sheet)
+    assert table.sheet
+    assert table.number == 6
+    found = inspection.inspect_file(store.gallery.path(table.id))
+    assert (found.width, found.height) == (table.width, table.height)
     assert found.mark is not None
     assert found.mark.by_machine
-    pixels = files.read_file(store.gallery.path(sheet.id)).pixels
+    pixels = files.read_file(store.gallery.path(table.id)).pixels
     side = store.gallery.get(f"{job.id}-0").width
     shown = (pixels == stub.colour(7)).all(axis=2).sum()
     assert shown >= 6 * side * side  # small images are enlarged
@@ -504,3 +504,46 @@ def test_the_end_of_the_commands_means_stop() -> None:
     while not orders.stopping and time.monotonic() < end:
         time.sleep(0.01)
     assert orders.stopping
+
+
+def test_what_waits_for_room_is_not_skipped(
+    store: Store, hire: Callable[..., House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, full = store.queue.finished, threading.Event()
+    full.set()
+
+    def finished(claim: Any) -> Any:
+        if full.is_set():
+            raise DiskFullError("The disk is full.", "Make room.")
+        return real(claim)
+
+    monkeypatch.setattr(store.queue, "finished", finished)
+    job = submit(store)
+    house = hire()
+
+    def skip(message: Message) -> None:
+        if isinstance(message, Working) and message.doing == "waiting for space":
+            house.orders.take(Command(order="skip", job=job.id))
+            full.clear()
+
+    house.listeners.append(skip)
+    assert house.until(job.id, "done", "failed").state == "done"
+    assert seeds(store, job) == [7]
+
+
+def test_a_large_table_is_made_of_small_images(
+    store: Store, hire: Callable[..., House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[tuple[int, int]] = []
+    real = sheet.labelled
+
+    def labelled(cells: Sequence[Raster | None], *rest: Any) -> Raster:
+        sizes.extend((cell.width, cell.height) for cell in cells if cell is not None)
+        return real(cells, *rest)
+
+    monkeypatch.setattr(tables, "_PIXELS", 3 * 16 * 16)
+    monkeypatch.setattr(sheet, "labelled", labelled)
+    cells = [Request(prompt="a", seed=seed, width=64, height=64, steps=2) for seed in (1, 2, 3)]
+    job = submit(store, *cells, grid={"axes": [{"field": "seed", "values": [1, 2, 3]}]})
+    assert hire().until(job.id, "done").sheet is not None
+    assert sizes == [(16, 16)] * 3

@@ -14,7 +14,7 @@ from darkroom.worker.backend import Backend
 from darkroom.worker.log import Log
 from darkroom.worker.making import LEAST_SPACE, NO_SPACE, Bench, Making
 from darkroom.worker.messages import Began, Changed, Doing, Message, Working
-from darkroom.worker.orders import Cancelled, Orders, Skipped, Stop
+from darkroom.worker.orders import Cancelled, Orders, Stop
 from darkroom.worker.shelf import Shelf
 
 POLL_SECONDS = 5.0  # the server wakes a worker; this is for jobs that came otherwise
@@ -132,7 +132,7 @@ class Worker:
         return code
 
     def _fail(self, claim: Claim, message: str, hint: str) -> None:
-        with suppress(Skipped, Cancelled):
+        with suppress(Cancelled):
             self._bench.durably(lambda: _ignored(self._store.queue.failed(claim, message, hint)))
 
     def _measure(self) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 
 from darkroom.contracts import (
@@ -49,7 +49,8 @@ class Bench:
         """Do what needs room on the disk; while there is none, wait for it, and say so.
 
         Raises:
-            Stop, Cancelled, Skipped: that was commanded while it waited.
+            Stop, Cancelled: that was commanded while it waited.  Nothing is skipped meanwhile: what
+                waits for room is made already.
         """
         waited = False
         while True:
@@ -59,7 +60,8 @@ class Bench:
                 waited = True
                 self.doing("waiting for space", None, NO_SPACE)
                 self.orders.wait(_PAUSE)
-                self.orders.heed()
+                with suppress(Skipped):
+                    self.orders.heed()
             else:
                 break
         if waited:

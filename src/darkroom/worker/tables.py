@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import darkroom
@@ -21,14 +22,15 @@ def table(store: Store, job: Job) -> NewImage | None:
     It bears the mark, and the watermark of its images; a recipe makes one image, and it has none.
     """
     axes = comparing.axes(cast("Sequence[Any]", (job.grid or {}).get("axes", ())))
-    cells = [_cell(store, f"{job.id}-{number}") for number in range(job.images)]
-    shown = [cell for cell in cells if cell is not None]
-    if not shown or len(cells) != comparing.cells_of(axes):
+    if job.images != comparing.cells_of(axes):
+        return None
+    cells = _cells(store, [f"{job.id}-{number}" for number in range(job.images)])
+    if not any(cells):
         return None
     heads = sheet.Heads(
         names=tuple(axis.label for axis in axes), values=tuple(axis.labels for axis in axes)
     )
-    raster = sheet.labelled(_fitted(cells), heads, job.title)
+    raster = sheet.labelled(cells, heads, job.title)
     payload, edited = _marks(store, job)
     if payload is not None and raster.width * raster.height >= watermark.MIN_PIXELS:
         raster = io.from_array(watermark.embed(io.to_array(raster), payload.encode()))
@@ -42,12 +44,29 @@ def table(store: Store, job: Job) -> NewImage | None:
     )
 
 
-def _cell(store: Store, image: str) -> Raster | None:
+def _cells(store: Store, images: Sequence[str]) -> list[Raster | None]:
+    """The images, made smaller alike where all of them would be too much: one by one, so that
+    they never are in memory together as they were.
+    """
+    pixels = 0
+    for name in images:
+        with suppress(DarkroomError):
+            image = store.gallery.get(name)
+            pixels += image.width * image.height
+    by = min(1.0, math.sqrt(_PIXELS / max(pixels, 1)))
+    return [_cell(store, name, by) for name in images]
+
+
+def _cell(store: Store, image: str, by: float) -> Raster | None:
     """An image of the job; None where it was skipped, or taken away by hand."""
     try:
-        return io.from_array(io.read_file(store.gallery.path(image)).pixels)
+        pixels = io.read_file(store.gallery.path(image)).pixels
     except DarkroomError:
         return None
+    if by < 1:
+        height, width, _ = pixels.shape
+        pixels = io.fit(pixels, max(1, int(width * by)), max(1, int(height * by)))
+    return io.from_array(pixels)
 
 
 def _marks(store: Store, job: Job) -> tuple[str | None, bool]:
@@ -62,19 +81,3 @@ def _marks(store: Store, job: Job) -> tuple[str | None, bool]:
             payload = payload or recipe.watermark
             edited = edited or recipe.input_sha256 is not None
     return payload, edited
-
-
-def _fitted(cells: Sequence[Raster | None]) -> list[Raster | None]:
-    """The images, made smaller alike where all of them would be too much."""
-    pixels = sum(cell.width * cell.height for cell in cells if cell is not None)
-    if pixels <= _PIXELS:
-        return list(cells)
-    by = math.sqrt(_PIXELS / pixels)
-    return [
-        None
-        if cell is None
-        else io.from_array(
-            io.fit(io.to_array(cell), max(1, int(cell.width * by)), max(1, int(cell.height * by)))
-        )
-        for cell in cells
-    ]
