@@ -39,6 +39,7 @@ def test_commits_go_through_to_the_disk(numbers: Database) -> None:
     with numbers.read() as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         assert connection.execute("PRAGMA synchronous").fetchone()[0] == 2
+        assert connection.execute("PRAGMA fullfsync").fetchone()[0] == 1
         assert connection.execute("PRAGMA foreign_keys").fetchone()[0] == 1
     numbers.close()
 

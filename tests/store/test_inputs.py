@@ -75,3 +75,10 @@ def test_a_job_is_refused_when_its_input_has_gone(store: Store) -> None:
     with pytest.raises(UnknownError):
         store.queue.submit([{"images": [name]}], task="vary", title="", images=1)
     assert submit(store).position == 0
+
+
+def test_a_damaged_input_is_mended_by_its_like(store: Store) -> None:
+    name = store.inputs.keep(b"an image")
+    store.folder.input(name).write_bytes(b"AN IMAGE")
+    assert store.inputs.keep(b"an image") == name
+    assert store.inputs.read(name) == b"an image"

@@ -242,3 +242,19 @@ def test_a_database_that_cannot_be_opened_is_no_damage(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be written"):
         open_store(tmp_path)
     assert (tmp_path / "darkroom.db" / "something").exists()
+
+
+def test_what_ran_when_the_copy_was_made_does_not_run_by_itself(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    store = open_store(root)
+    submit(store)
+    samples.claim(store)
+    mending.copy_of(root / "darkroom.db").unlink()
+    store.keep_copy()
+    store.close()
+    (root / "darkroom.db").unlink()
+    again = open_store(root)
+    assert again.queue.state().paused
+    again.queue.recover()
+    assert again.queue.claim("cpu") is None
+    again.close()

@@ -93,6 +93,7 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.text_factory = _text
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA fullfsync=ON")  # macOS asks the disk itself only then
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA trusted_schema=OFF")
         connection.execute("PRAGMA cache_size=-8000")  # kibibytes

@@ -70,8 +70,10 @@ def open_store(root: Path) -> Store:
     folder.create()
     state = mending.prepare(folder)
     store = _store(folder, notes=state.notes, rebuild=state.rebuild)
-    if state.mended and store.queue.state().waiting:
-        store.queue.pause(True, _RESTORED)
+    if state.mended:
+        queue = store.queue.state()
+        if queue.waiting or queue.running:  # what ran when the copy was made waits soon
+            store.queue.pause(True, _RESTORED)
     return store
 
 
