@@ -5,15 +5,16 @@ import io
 import json
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from darkroom.contracts import ModelTask
+from darkroom.images import inspection, provenance
 from darkroom.images import io as files
-from darkroom.images import provenance
-from darkroom.server import a1111_extras
+from darkroom.server import a1111, a1111_extras
 from darkroom.server.a1111_bodies import Extras
 from darkroom.server.model_names import ModelNames
 from tests.server.conftest import House
@@ -79,6 +80,7 @@ HOSTILE: list[Any] = [
     {"alwayson_scripts": {"x" * 10_000: {"args": [1]}}},
     {"override_settings": {"sd_model_checkpoint": "/etc/passwd"}},
     {"override_settings": {"sd_model_checkpoint": "../mini"}},
+    {"override_settings": {"sd_model_checkpoint": "x" + " " * 10**6 + "x"}},
     {"override_settings": {"sd_vae": "/etc/passwd"}},
     {"override_settings": {"CLIP_stop_at_last_layers": 10**30}},
     {"override_settings": {"eta_noise_seed_delta": 1e300}},
@@ -211,9 +213,8 @@ def test_models_enlarge_through_the_queue(house: House, monkeypatch: pytest.Monk
     assert (request.task, request.model, request.image) == ("upscale", "large", b"a file")
     made = how.finished(Image.new("RGB", (32, 32), "green"), (8, 8))
     assert made.size == (24, 24)
-    mark = provenance.new_mark("1", edited=True)
-    assert files.to_array(files.from_pil(made)).shape == (24, 24, 3)
-    assert provenance.to_xmp(mark) and a1111_extras.encoded(made, by_machine=True) != b""
+    mark = inspection.inspect(a1111_extras.encoded(made, by_machine=True)).mark
+    assert mark is not None and mark.source == provenance.EDITED
 
 
 @pytest.mark.parametrize(
@@ -236,13 +237,25 @@ def test_sizes_that_cannot_be_meant(shared: House, said: dict[str, Any]) -> None
     problem(shared.client.post("/sdapi/v1/extra-single-image", json=body))
 
 
-def test_enlarging_keeps_what_is_known_of_a_picture(shared: House) -> None:
-    mark = provenance.new_mark("1")
-    body = {"image": text_of(picture((8, 4))), "upscaler_1": "Nearest", "upscaling_resize": 2}
+def marked(size: tuple[int, int]) -> bytes:
+    """A private picture: nobody knows how it was made, but that a machine did it."""
+    raster = files.from_pil(Image.new("RGB", size, "green"))
+    return files.encode(raster, "png", mark=provenance.new_mark("1"))
+
+
+@pytest.mark.parametrize("upscaler", ["Nearest", "None"])
+@pytest.mark.parametrize("made", [picture, marked])
+def test_enlarging_keeps_what_is_known_of_a_picture(
+    shared: House, made: Callable[[tuple[int, int]], bytes], upscaler: str
+) -> None:
+    body = {"image": text_of(made((8, 4))), "upscaler_1": upscaler, "upscaling_resize": 2}
     answer = shared.client.post("/sdapi/v1/extra-single-image", json=body)
-    image = Image.open(io.BytesIO(base64.b64decode(answer.json()["image"])))
-    assert image.size == (16, 8) and image.getpixel((0, 0)) == (0, 128, 0)
-    assert "xmp" not in image.info and mark.by_machine
+    file = base64.b64decode(answer.json()["image"])
+    image = Image.open(io.BytesIO(file))
+    assert image.size == ((16, 8) if upscaler == "Nearest" else (8, 4))
+    assert image.getpixel((0, 0)) == (0, 128, 0)
+    mark = inspection.inspect(file).mark
+    assert (mark is not None and mark.by_machine) == (made is marked)
 
 
 def test_lists_and_states_while_nothing_runs(shared: House) -> None:
@@ -262,3 +275,14 @@ def test_jobs_of_others_are_not_interrupted(house: House) -> None:
     house.client.post("/sdapi/v1/interrupt")
     assert house.services.store.queue.get(claim.job.id).state == "running"
     assert ("cancel", claim.job.id) not in house.crew.told
+
+
+def test_a_job_that_ends_by_itself_is_not_interrupted(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = house.services.store.queue.get(house.submit()["id"])
+    house.develop(picture())
+    monkeypatch.setattr(a1111, "_running", lambda *_, **__: job)
+    for _ in range(2):
+        assert house.client.post("/sdapi/v1/interrupt").json() == {}
+        house.client.post("/api/queue/clear", json={"what": "finished"})

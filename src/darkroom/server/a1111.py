@@ -6,6 +6,7 @@ on, and its images are in the gallery; `interrupt` stops it.
 
 import json
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
@@ -41,9 +42,9 @@ from darkroom.server.pictures import DecodedPictures
 from darkroom.server.refusals import Refusal
 from darkroom.server.services import Here, Services
 from darkroom.store.jobs import Job
+from darkroom.store.refusals import StateError, UnknownError
 
 ORIGIN = "a1111"
-refusals.SHAPES["/sdapi"] = a1111_answers.problem
 _MAX_BATCH = 64  # images that one call may bring to be enlarged
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -60,7 +61,7 @@ class _Route(APIRoute):
             except RequestValidationError as error:
                 first = error.errors()[0]
                 field = ".".join(str(part) for part in first["loc"][1:4]) or "The request"
-                shape = a1111_answers.problem(422, f"{ascii(field)[1:-1]}: {first['msg']}", "")
+                shape = refusals.of_a1111(422, f"{ascii(field)[1:-1]}: {first['msg']}", "")
                 return _json(shape, 422)
             except waiting.ClientGoneError:
                 return Response(status_code=499)
@@ -152,19 +153,21 @@ async def extra_batch_images(body: ExtraBatch, request: Request, here: Here) -> 
 async def _enlarged(texts: list[str], body: Extras, request: Request, here: Services) -> list[str]:
     known = await run_in_threadpool(a1111_lists.x4_models, here)
     how = a1111_extras.enlarging(body, known)
-    arrived = [await run_in_threadpool(here.uploads.decoded, file_of(text)) for text in texts]
+    files = await run_in_threadpool(lambda: [file_of(text) for text in texts])
+    arrived = [await run_in_threadpool(here.uploads.decoded, file) for file in files]
     for one in arrived:
         how.size((one.width, one.height))
-    if how.model is None:
-        sources = [(one.png, one.recipe is not None) for one in arrived]
-    else:
-        wishes = tuple(how.request(file_of(text)) for text in texts)
-        _, made = await _carried_out(here, wishes, (), request)
+    made: list[waiting.Made] | None = None
+    if how.model is not None:
+        _, made = await _carried_out(here, tuple(map(how.request, files)), (), request)
         if len(made) < len(arrived):
             raise Refusal(400, "The job was stopped before all images were enlarged.")
-        sources = [(one.path.read_bytes(), True) for one in made]
 
     def finished() -> list[str]:
+        if made is None:
+            sources = [(one.png, one.by_machine) for one in arrived]
+        else:
+            sources = [(one.path.read_bytes(), True) for one in made]
         images = []
         for (file, by_machine), one in zip(sources, arrived, strict=True):
             picture = a1111_extras.opened(file)
@@ -193,8 +196,8 @@ def progress(
     now = None if job is None else here.crew.progress(job.id)
     preview: bytes | None = None
     if job is not None and now is not None and not skip_current_image:
-        step = here.store.folder.film_step(job.id, now.index, now.step)
-        preview = step.read_bytes() if step.is_file() else None
+        with suppress(OSError):  # it may be cleared away by now
+            preview = here.store.folder.film_step(job.id, now.index, now.step).read_bytes()
     return _json(a1111_answers.progress(job, now, preview))
 
 
@@ -210,10 +213,11 @@ def interrupt(here: Here) -> Response:
     """Stop the running job of this API; what it has made comes back to who waits for it."""
     job = _running(here, ours=True)
     if job is not None:
-        ended = here.store.queue.cancel(job.id)
-        here.crew.cancel(job.id)
-        here.news.job(ended)
-        here.news.queue()
+        with suppress(StateError, UnknownError):  # it has just ended by itself
+            ended = here.store.queue.cancel(job.id)
+            here.crew.cancel(job.id)
+            here.news.job(ended)
+            here.news.queue()
     return _json({})
 
 

@@ -1,9 +1,9 @@
-"""What AUTOMATIC1111's API answers, and how it says no."""
+"""What AUTOMATIC1111's API answers."""
 
 import base64
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,12 +22,6 @@ from darkroom.store.jobs import Job
 from darkroom.worker.decoder import Decoded
 
 _PICTURES = ("init_images", "mask")
-
-
-def problem(status: int, message: str, hint: str) -> Mapping[str, Any]:
-    """The shape of a refusal of AUTOMATIC1111's API."""
-    kind = "OutOfMemoryError" if status == 507 else "HTTPException"
-    return {"error": kind, "detail": message, "body": "", "errors": f"{message} {hint}".strip()}
 
 
 def parameters(body: Making, *, pictures: bool) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from darkroom.errors import DarkroomError
 from darkroom.server.refusals import Refusal
 from darkroom.server.shelf import Shelf
 
-_TITLE = re.compile(r"(.+?)\s*\[[0-9a-f]{8,64}\]", re.DOTALL)
+_HASH_BEHIND = re.compile(r"\[[0-9a-f]{8,64}\]\Z")
 _HASH = re.compile(r"[0-9a-f]{8}|[0-9a-f]{10}|[0-9a-f]{64}")
 
 
@@ -37,7 +37,7 @@ class ModelNames:
     shelf: Shelf
 
     def named(self, title: str) -> str:
-        bare = found[1] if (found := _TITLE.fullmatch(title)) else title
+        bare = _HASH_BEHIND.sub("", title).rstrip() or title
         installed = self.shelf.installed()
         for model in installed:
             if bare in {model.name, model.path.name}:

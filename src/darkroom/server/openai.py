@@ -27,8 +27,6 @@ from darkroom.server.refusals import Refusal
 from darkroom.server.services import Here, Services
 from darkroom.store.jobs import Job
 
-refusals.SHAPES["/v1"] = openai_answers.problem
-
 _MAX_FILES = 17
 _MAX_FIELDS = 200
 _LIST = re.compile(r"\[\d{0,3}\]$")
@@ -65,7 +63,7 @@ def _refused(error: DarkroomError) -> JSONResponse:
     headers = {**(refusals.headers_of(error) or {})}
     if status >= 500:
         headers["x-should-retry"] = "false"  # a wish that failed once fails again
-    answer = openai_answers.problem(
+    answer = refusals.of_openai(
         status,
         _told(error.message),
         _told(error.hint),
@@ -192,15 +190,8 @@ async def _made(wish: Wish, request: Request, here: Services, kind: str) -> Resp
     """The answer to a wish, or the stream of it."""
     wanted = jobs.Wanted(requests=[wish.request], styles=wish.styles, origin="openai")
     job = await run_in_threadpool(jobs.accept, here, wanted)
-    envelope = Envelope(
-        address=f"{request.url.scheme}://{request.headers['host']}",
-        file_format=wish.file_format,
-        quality=wish.quality,
-        as_url=wish.as_url,
-        factor=here.shelf.spec(wish.request.model).autoencoder.factor,
-        tokens=await run_in_threadpool(openai_answers.tokens_of, here, job),
-        prompt=wish.request.prompt,
-    )
+    address = f"{request.url.scheme}://{request.headers['host']}"
+    envelope = await run_in_threadpool(_envelope, here, wish, job, address)
     if wish.stream:
         events = _streamed(here, job, envelope, wish.partial_images, kind)
         return StreamingResponse(events, media_type="text/event-stream")
@@ -209,6 +200,18 @@ async def _made(wish: Wish, request: Request, here: Services, kind: str) -> Resp
     if not made:
         raise _without_images(job)
     return JSONResponse(await run_in_threadpool(envelope.whole, made, int(time.time())))
+
+
+def _envelope(here: Services, wish: Wish, job: Job, address: str) -> Envelope:
+    return Envelope(
+        address=address,
+        file_format=wish.file_format,
+        quality=wish.quality,
+        as_url=wish.as_url,
+        factor=here.shelf.spec(wish.request.model).autoencoder.factor,
+        tokens=openai_answers.tokens_of(here, job),
+        prompt=wish.request.prompt,
+    )
 
 
 async def _streamed(
@@ -243,7 +246,7 @@ async def _streamed(
             raise _without_images(job)
     except DarkroomError as error:
         status = refusals.status_of(error)
-        problem = openai_answers.problem(status, _told(error.message), _told(error.hint))
+        problem = refusals.of_openai(status, _told(error.message), _told(error.hint))
         yield openai_answers.event("error", problem)
 
 

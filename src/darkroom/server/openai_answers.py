@@ -1,4 +1,4 @@
-"""What OpenAI's image API answers, and how it says no."""
+"""What OpenAI's image API answers."""
 
 import base64
 import json
@@ -13,27 +13,6 @@ from darkroom.server.metering import metered
 from darkroom.server.services import Services
 from darkroom.server.waiting import Made, written
 from darkroom.store.jobs import Job
-
-_KINDS: Mapping[int, tuple[str, str | None]] = {
-    401: ("invalid_request_error", "invalid_api_key"),
-    429: ("rate_limit_error", "rate_limit_exceeded"),
-}
-
-
-def problem(
-    status: int, message: str, hint: str, param: str | None = None, code: str | None = None
-) -> Mapping[str, Any]:
-    """OpenAI's shape of a refusal."""
-    kind, usual = _KINDS.get(
-        status, ("server_error" if status >= 500 else "invalid_request_error", None)
-    )
-    said = {
-        "message": f"{message} {hint}".strip(),
-        "type": kind,
-        "param": param,
-        "code": usual if code is None else code,
-    }
-    return {"error": said}
 
 
 @dataclass(frozen=True, kw_only=True)

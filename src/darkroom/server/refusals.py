@@ -1,4 +1,4 @@
-"""How the server says no: one JSON shape, the right status, and nothing that is nobody's business.
+"""How the server says no: in the shape of each API, with the right status, and nothing private.
 
 Messages of the house may name files and folders, which a person at the terminal wants to know.
 Here every path is cut down to the name of the file before it leaves.
@@ -96,13 +96,41 @@ def plain(status: int, message: str, hint: str) -> Mapping[str, Any]:  # noqa: A
     return {"error": {"message": message, "hint": hint}}
 
 
+_OPENAI_KINDS: Mapping[int, tuple[str, str | None]] = {
+    401: ("invalid_request_error", "invalid_api_key"),
+    429: ("rate_limit_error", "rate_limit_exceeded"),
+}
+
+
+def of_openai(
+    status: int, message: str, hint: str, param: str | None = None, code: str | None = None
+) -> Mapping[str, Any]:
+    """OpenAI's shape of a refusal.  `param`: the field that it is about."""
+    kind, usual = _OPENAI_KINDS.get(
+        status, ("server_error" if status >= 500 else "invalid_request_error", None)
+    )
+    said = {
+        "message": f"{message} {hint}".strip(),
+        "type": kind,
+        "param": param,
+        "code": usual if code is None else code,
+    }
+    return {"error": said}
+
+
+def of_a1111(status: int, message: str, hint: str) -> Mapping[str, Any]:
+    """The shape of a refusal of AUTOMATIC1111's API."""
+    kind = "OutOfMemoryError" if status == 507 else "HTTPException"
+    return {"error": kind, "detail": message, "body": "", "errors": f"{message} {hint}".strip()}
+
+
 # The shapes of other programs' interfaces, by the beginning of their addresses.
-SHAPES: dict[str, Shape] = {}
+_SHAPES: Mapping[str, Shape] = {"/v1": of_openai, "/sdapi": of_a1111}
 
 
 def body(path: str, status: int, message: str, hint: str = "") -> Mapping[str, Any]:
     """What is answered on this path."""
-    for beginning, shape in SHAPES.items():
+    for beginning, shape in _SHAPES.items():
         if path.startswith(beginning):
             return shape(status, without_paths(message), without_paths(hint))
     return plain(status, without_paths(message), without_paths(hint))

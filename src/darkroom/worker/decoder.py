@@ -46,7 +46,8 @@ class Decoded:
 
     `png`: the image again, upright sRGB, with its transparency and nothing beside the pixels; as
     an input it means the same as the file.  `texts`: those that the file carries, by their names
-    in a PNG file (`parameters`, `darkroom`, `prompt`, …).
+    in a PNG file (`parameters`, `darkroom`, `prompt`, …).  `by_machine`: its mark or its
+    recipe says that a trained model made it, or a part of it.
     """
 
     width: int
@@ -55,6 +56,7 @@ class Decoded:
     notes: tuple[str, ...]
     png: bytes = field(repr=False)
     texts: Mapping[str, str] = field(repr=False)
+    by_machine: bool
     recipe: Found | None
 
 
@@ -95,6 +97,7 @@ class Decoder:
             notes=tuple(said["notes"]),
             png=png,
             texts=said["texts"],
+            by_machine=said["by_machine"],
             recipe=found,
         )
 
@@ -176,6 +179,8 @@ class _Child:
             ) from error
         finally:
             watch.cancel()
+            if late.is_set():  # the answer may have come in the very moment
+                self.end()
 
     def end(self) -> None:
         process, self._process = self._process, None

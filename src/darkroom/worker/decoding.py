@@ -73,8 +73,15 @@ def _decode(_: Mapping[str, Any], data: bytes) -> tuple[dict[str, object], bytes
         "format": found.format,
         "notes": list(found.notes),
         "texts": {**carried.texts, **ours},
+        "by_machine": _by_machine(found),
         "recipe": _recipe(found),
     }, _png(files.plain(image))
+
+
+def _by_machine(found: inspection.Inspection) -> bool:
+    """Whether a trained model made it, or a part of it: by its mark, or by its recipe."""
+    told = found.recipe is not None or found.foreign is not None
+    return told or (found.mark is not None and found.mark.by_machine)
 
 
 def _recipe(found: inspection.Inspection) -> dict[str, object] | None:
