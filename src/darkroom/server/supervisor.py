@@ -320,6 +320,8 @@ class _Keeper:
             return False
         with self._writing:
             self._process = process
+        if self._house.stopping.is_set():  # told before there was anybody to hear it
+            self.end()
         made = False
         assert process.stdout is not None
         for line in process.stdout:
