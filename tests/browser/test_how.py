@@ -16,6 +16,8 @@ def test_an_image_is_developed_on_the_page(page: Page) -> None:
     page.get_by_label(re.compile("The prompt of this page")).fill("an owl on a red background")
     expect(tokens).to_contain_text("owl")
     expect(page.get_by_text(re.compile(r"^6 of \d+ tokens"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"turns each place into \d+ numbers"))).to_be_visible()
+    assert not re.search(r"undefined|NaN|\bnull\b", page.locator("main").inner_text())
     page.get_by_role("button", name="Develop one image").click()
     part = page.get_by_role("region", name="It begins with noise")
     image = part.get_by_role("img", name=re.compile("an owl on a red background"))

@@ -131,7 +131,8 @@ class Model(BaseModel):
     """An installed model.  What only a usable one has is absent otherwise.
 
     `why`: by what it was identified; `why_not`: why it cannot be used.  `words`: how many a small
-    model knows, 0 where it knows them all.  `sha256`: where it is known without reading the file.
+    model knows, 0 where it knows them all.  `factor`: pixels for one place of its latent, across
+    and down.  `sha256`: where it is known without reading the file.
     """
 
     name: str
@@ -154,6 +155,10 @@ class Model(BaseModel):
     native_width: int | None = None
     native_height: int | None = None
     layers: int | None = None
+    text_width: int | None = None
+    context_length: int | None = None
+    factor: int | None = None
+    latent_channels: int | None = None
     noise_levels: int | None = None
     depth_network: bool = False
     ema: bool = False

@@ -103,7 +103,7 @@ function KnownModel({ row, host }) {
   const there = row.installed || pull?.state === "done";
   return html`<li class="card model-line">
     <div class="model-name"><h3>${row.name}</h3>
-      <p class="muted small">${[row.about, gigabytes(row.bytes)].filter(Boolean).join(" · ")}</p>
+      <p class="muted small">${[row.about, row.bytes && gigabytes(row.bytes)].filter(Boolean).join(" · ")}</p>
       <p class="muted small">${row.licence}${row.login ? " · needs a login at the host" : ""}</p>
       ${pull && !there && html`<${Progress} pull=${pull} />`}</div>
     ${there ? html`<span class="model-there"><${Icon} name="check" /> Installed</span>`
@@ -121,8 +121,8 @@ function Progress({ pull }) {
 
 async function fetchModel(row, host) {
   const sure = await ask({
-    title: `Fetch ${row.name}?`, yes: `Fetch ${gigabytes(row.bytes)}`, no: "Stay offline",
-    text: html`This opens a connection to <b>${host || "the models host"}</b> and downloads ${gigabytes(row.bytes)} into the models folder. Its licence: ${row.licence}. Nothing of yours is sent.`,
+    title: `Fetch ${row.name}?`, yes: row.bytes ? `Fetch ${gigabytes(row.bytes)}` : "Fetch it", no: "Stay offline",
+    text: html`This opens a connection to <b>${host || "the models host"}</b> and downloads ${row.bytes ? gigabytes(row.bytes) : "its files"} into the models folder. Its licence: ${row.licence}. Nothing of yours is sent.`,
   });
   if (!sure) return;
   try {
