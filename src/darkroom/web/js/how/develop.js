@@ -1,7 +1,7 @@
 /** One image, developed on the press of a button: its film from noise to picture, and the decoder's work. */
 import { api } from "../api.js";
 import { useComparison } from "../compare/live.js";
-import { Slider } from "../image/slider.js";
+import { CompareSlider } from "../parts/compare_slider.js";
 import { html, useEffect, useId, useState } from "../preact.js";
 import { href } from "../router.js";
 import { progress } from "../state.js";
@@ -68,7 +68,7 @@ function Frames({ image, now, job }) {
 export function Decoded({ found: { image } }) {
   if (!image || !(image.steps > 1)) return html`<div class="how-figure how-later muted">Develop an image above; then the two stand here over each other.</div>`;
   return html`<div class="how-figure">
-    <div class="how-versus"><${Slider} before=${api.filmUrl(image.id, image.steps)} after=${api.fileUrl(image.id)} names=${["latent, as colours", "decoded"]} width=${image.width} height=${image.height} /></div>
+    <div class="how-versus" style=${{ "--ratio": image.width / image.height }}><${CompareSlider} before=${api.filmUrl(image.id, image.steps)} after=${api.fileUrl(image.id)} labels=${["latent, as colours", "decoded"]} /></div>
     <p class="small"><a href=${href("image", image.id)}>Its whole recipe</a></p>
   </div>`;
 }
