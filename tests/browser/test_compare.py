@@ -13,7 +13,7 @@ from tests.browser import harness
 def small(page: Page, prompt: str) -> None:
     """A wish of two steps, so that nobody waits."""
     wish = {"task": "txt2img", "prompt": prompt, "negative": "", "steps": 2, "count": 1}
-    page.evaluate("wish => { localStorage['darkroom.wish'] = JSON.stringify(wish); }", wish)
+    page.evaluate("wish => { sessionStorage['darkroom.wish'] = JSON.stringify(wish); }", wish)
     page.reload()
     page.goto("#/compare")
 

@@ -59,8 +59,8 @@ def test_an_image_becomes_the_input_of_another(page: Page) -> None:
 def test_inpainting_begins_at_the_image(page: Page) -> None:
     made = creating.create(page, "a robot on a white background")
     creating.act(page, made, "Inpaint")
-    assert said(page)["task"] == "inpaint"
     expect(page.get_by_role("button", name="Paint the mask")).to_be_visible()
+    assert said(page)["task"] == "inpaint"
 
 
 def test_more_of_the_same(page: Page) -> None:
@@ -75,9 +75,11 @@ def test_more_of_the_same(page: Page) -> None:
     assert len({image["seed"] for image in similar} | {first["seed"]}) == 5
     expect(creating.prompt(page)).to_have_value("something else is being typed")
     creating.act(
-        page, creating.picture(page, "an owl on a green background"), "Again with 10 more steps"
+        page, creating.picture(page, "an owl on a green background"), "Again with more steps"
     )
-    expect(page.get_by_text(re.compile("Step 30 of 30, seed"))).to_be_visible()
+    page.get_by_role("spinbutton", name="More steps").fill("5")
+    page.get_by_role("button", name="Develop 25 steps").click()
+    expect(page.get_by_text(re.compile("Step 25 of 25, seed"))).to_be_visible()
 
 
 def test_an_image_is_copied_in_every_form(page: Page) -> None:

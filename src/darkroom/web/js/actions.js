@@ -1,26 +1,18 @@
 /** What can be done with a finished image, wherever it is shown. */
 import { ApiError, api } from "./api.js";
 import { compared, run, show } from "./running.js";
-import { toast, toastError } from "./parts/toast.js";
+import { toast, trying } from "./parts/toast.js";
+import { askForSteps } from "./parts/more_steps.js";
 import { go } from "./router.js";
+import { written } from "./seeds.js";
 import { dropImages, models, putImage, recent, refresh } from "./state.js";
 import { modelTitle } from "./words.js";
-import { ABLE, modelName, say, sayAll, take } from "./wish.js";
+import { ABLE, modelName, say, sayAll, useAsInput as asInput } from "./wish.js";
 
 /** @typedef {import("./api.js").Image} Image */
 
 const SIMILAR = 4; // images at once
 const MAX_STEPS = 1000;
-
-/** Do it, and say what went wrong where it does. */
-const trying = (act) => async (...given) => {
-  try {
-    return await act(...given);
-  } catch (error) {
-    toastError(error);
-    return null;
-  }
-};
 
 /** The model in use where it can do the task, else the first that can, else null. @param {string} task */
 export function modelFor(task) {
@@ -37,8 +29,7 @@ export function turnTo(task) {
 }
 
 async function toInput(image, task) {
-  const { id } = await api.asInput(image.id);
-  take("image", { id, width: image.width, height: image.height });
+  await asInput(image);
   turnTo(task);
   go("create");
 }
@@ -78,11 +69,13 @@ export const similar = trying(async (image) => {
   await run({ ...wish, count: SIMILAR });
 });
 
-/** The same image, developed for longer. @param {Image} image @param {number} more */
-export const moreSteps = trying(async (image, more) => {
+/** The same image, developed for longer: how much longer is asked. @param {Image} image */
+export const moreSteps = trying(async (image) => {
   const wish = await wishOf(image);
+  const steps = await askForSteps({ before: wish.steps ?? (image.steps || 20), most: MAX_STEPS });
+  if (steps === null) return;
   go("create");
-  await run({ ...wish, steps: Math.min(MAX_STEPS, (wish.steps ?? (image.steps || 20)) + more) });
+  await run({ ...wish, steps });
 });
 
 /** @param {string} text @param {string} what */
@@ -100,7 +93,7 @@ export const copySeed = (image) => copyText(String(image.seed), "Seed");
 /** @param {Image} image @param {"command"|"python"|"http"|"json"} form */
 export const copySaying = trying(async (image, form) => {
   const { sayings, recipe } = await api.image(image.id);
-  const text = form === "json" ? JSON.stringify(recipe, null, 2) : sayings[form];
+  const text = form === "json" ? written(recipe, 2) : sayings[form];
   await copyText(text, { command: "Command", python: "Python", http: "Request", json: "Recipe" }[form]);
 });
 
@@ -114,6 +107,7 @@ export function download(image) {
   link.remove();
 }
 
+/** The image as it is then, null where it failed. @param {Image} image */
 export const favourite = trying(async (image) => {
   const changed = { ...image, favourite: !image.favourite };
   putImage(changed);
@@ -123,9 +117,10 @@ export const favourite = trying(async (image) => {
     putImage(image);
     throw error;
   }
+  return changed;
 });
 
-/** To the trash, and back where it was a mistake. @param {Image[]} images */
+/** To the trash, and back where it was a mistake; null where it failed. @param {Image[]} images */
 export const trash = trying(async (images) => {
   const ids = images.map((image) => image.id);
   await api.remove(ids);
@@ -133,6 +128,7 @@ export const trash = trying(async (images) => {
   const text = ids.length === 1 ? "Image deleted." : `${ids.length} images deleted.`;
   const undo = trying(async () => { await api.restore(ids); await refresh(); });
   toast(text, { action: "Undo", act: undo });
+  return ids;
 });
 
 /** The slider between this image and another: its input, or the one before. @param {Image} image */
@@ -159,7 +155,7 @@ export const imageActions = (image) => [
   { name: "compare", label: "Compare", icon: "columns", bar: true, act: () => compareWith(image) },
   { name: "save", label: "Save", icon: "save", bar: true, act: () => download(image) },
   { name: "similar", label: "Make similar", icon: "grid", act: () => similar(image) },
-  { name: "more", label: "Again with 10 more steps", icon: "plus", act: () => moreSteps(image, 10) },
+  { name: "more", label: "Again with more steps", icon: "plus", act: () => moreSteps(image) },
   { name: "load", label: "Load its wish", icon: "pencil", act: () => load(image) },
   { name: "favourite", label: image.favourite ? "No favourite" : "Favourite", icon: "star", act: () => favourite(image) },
   { name: "seed", label: "Copy seed", icon: "copy", act: () => copySeed(image) },

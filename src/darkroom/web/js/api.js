@@ -6,9 +6,10 @@
  * server is back.
  */
 import { signal } from "./preact.js";
+import { read, written } from "./seeds.js";
 
 /** @typedef {Record<string, unknown>} Wish  the wire form of a Request, unsaid fields left out */
-/** @typedef {{id: string, job: string, number: number, width: number, height: number, seed: number,
+/** @typedef {{id: string, job: string, number: number, width: number, height: number, seed: import("./seeds.js").Seed,
  *   prompt: string, negative: string, model: string, task: string, created: string,
  *   favourite: boolean, tags: string[], steps: number, file: string, thumbnail: string}} Image */
 /** @typedef {{id: string, state: "waiting"|"running"|"done"|"failed"|"cancelled", title: string,
@@ -45,7 +46,7 @@ async function call(method, path, { body, headers = {}, signal: stop } = {}) {
   const options = { method, headers: { ...headers }, signal: stop, cache: "no-store" };
   if (body !== undefined) {
     options.headers["Content-Type"] = file ? body.type || "application/octet-stream" : "application/json";
-    options.body = file ? body : JSON.stringify(body);
+    options.body = file ? body : written(body);
   }
   let answer;
   try {
@@ -59,7 +60,12 @@ async function call(method, path, { body, headers = {}, signal: stop } = {}) {
   if (!answer.ok) throw await refusal(answer);
   const type = answer.headers.get("Content-Type") ?? "";
   if (answer.status === 204) return null;
-  return type.startsWith("application/json") ? answer.json() : answer.blob();
+  try {
+    return type.startsWith("application/json") ? read(await answer.text()) : await answer.blob();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, "The answer of the server broke off.", "Try again.");
+  }
 }
 
 /** @param {Response} answer */
@@ -95,6 +101,22 @@ async function submit(body, key) {
   }
 }
 
+const NOT_MEASURED = 409;
+
+/** The plan of a wish.  A device that is still being measured is asked again; `measuring` hears what it says. */
+async function plan(body, stop, measuring = () => {}) {
+  for (;;) {
+    try {
+      return await call("POST", "/plan", { body, signal: stop });
+    } catch (error) {
+      if (error.status !== NOT_MEASURED) throw error;
+      measuring(error);
+    }
+    await new Promise((done) => setTimeout(done, 1000));
+    stop.throwIfAborted();
+  }
+}
+
 const at = encodeURIComponent;
 
 export const api = {
@@ -114,7 +136,8 @@ export const api = {
   pause: (paused) => call("POST", "/queue", { body: { paused } }),
   clear: (what) => call("POST", "/queue/clear", { body: { what } }),
 
-  plan: (body, stop) => call("POST", "/plan", { body, signal: stop }),
+  /** @param {object} body @param {AbortSignal} stop @param {(error: ApiError) => void} [measuring] */
+  plan,
   tokens: (body, stop) => call("POST", "/tokens", { body, signal: stop }),
   sayings: (body) => call("POST", "/sayings", { body }),
 
@@ -215,5 +238,5 @@ function tell(block) {
     else if (field === "data") data.push(value);
     else if (field === "id") last = value;
   }
-  if (data.length) events.dispatchEvent(new CustomEvent(name, { detail: JSON.parse(data.join("\n")) }));
+  if (data.length) events.dispatchEvent(new CustomEvent(name, { detail: read(data.join("\n")) }));
 }

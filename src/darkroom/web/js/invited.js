@@ -1,9 +1,10 @@
 /** Wishes that stand in the address, as the demonstrations' commands open the page with them. */
 import { go } from "./router.js";
+import { seedIn } from "./seeds.js";
 import { TASKS, say, sayNothing } from "./wish.js";
 
 const TEXTS = ["prompt", "negative", "model", "sampler", "schedule", "prompt_syntax", "prediction", "fill", "region"];
-const NUMBERS = ["steps", "guidance", "eta", "seed", "count", "strength", "noise_level", "image_guidance", "width", "height"];
+const NUMBERS = ["steps", "guidance", "eta", "count", "strength", "noise_level", "image_guidance", "width", "height"];
 
 /** Take over what an address says, in place of what was said before. @param {URLSearchParams} query */
 export function takeInvitation(query) {
@@ -14,6 +15,8 @@ export function takeInvitation(query) {
     const value = Number(query.get(name) || NaN);
     if (Number.isFinite(value)) said[name] = value;
   }
+  const seed = seedIn(query.get("seed") ?? "");
+  if (seed !== null) said.seed = seed;
   sayNothing();
   say({ task, ...said });
   go("create", null, {}, { replace: true });

@@ -39,14 +39,15 @@ export const lacking = computed(() => {
 });
 
 /**
- * Ask anew a moment after `question` changed; an older answer never replaces a newer one.
- * @template Q @param {() => Q} question @param {number} wait @param {(q: Q, stop: AbortSignal) => Promise<void>} ask
+ * Ask anew a moment after `question` changed, unless it is null; an older answer never replaces a newer one.
+ * @template Q @param {() => Q|null} question @param {number} wait @param {(q: Q, stop: AbortSignal) => Promise<void>} ask
+ * @returns {() => void} what ends it
  */
-function follow(question, wait, ask) {
+export function follow(question, wait, ask) {
   let before;
   let timer;
   let stop = new AbortController();
-  effect(() => {
+  const end = effect(() => {
     const now = question();
     const text = JSON.stringify(now) + online.value;
     if (now === null || text === before || !online.value) return;
@@ -59,20 +60,21 @@ function follow(question, wait, ask) {
       ask(now, mine).catch(() => {});
     }, wait);
   });
+  return () => {
+    end();
+    clearTimeout(timer);
+    stop.abort();
+  };
 }
 
-const NOT_YET = 409;
-
 async function askPlan(body, stop) {
+  const refused = (error) => { if (!stop.aborted && error.status !== 0) planning.value = { ...planning.value, error, asking: false }; };
   planning.value = { ...planning.value, asking: true };
   try {
-    const plan = await api.plan(body, stop);
+    const plan = await api.plan(body, stop, refused);
     if (!stop.aborted) planning.value = { plan: { ...plan, task: body.request.task }, error: null, asking: false };
   } catch (error) {
-    if (stop.aborted || error.status === 0) return;
-    planning.value = { ...planning.value, error, asking: false };
-    // The device is not measured yet: that passes by itself.
-    if (error.status === NOT_YET) setTimeout(() => { if (!stop.aborted) askPlan(body, stop); }, 1000);
+    refused(error);
   }
 }
 

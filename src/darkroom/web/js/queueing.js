@@ -1,18 +1,11 @@
 /** What can be done with jobs. */
 import { api } from "./api.js";
-import { toast, toastError } from "./parts/toast.js";
+import { ask } from "./parts/dialog.js";
+import { toast, trying } from "./parts/toast.js";
 import { dropJob, putJob, refresh, status, waiting } from "./state.js";
+import { counted } from "./words.js";
 
 /** @typedef {import("./api.js").Job} Job */
-
-const trying = (act) => async (...given) => {
-  try {
-    return await act(...given);
-  } catch (error) {
-    toastError(error);
-    return null;
-  }
-};
 
 const changed = (answer) => { if (answer?.job) putJob(answer.job); };
 
@@ -26,11 +19,14 @@ export const pauseQueue = trying(async (paused) => {
   status.value = { ...status.value, queue: { ...status.value.queue, paused } };
 });
 
+const ASKED_FROM = 6; // jobs; fewer stand in the queue as cancelled, and can be run again there
+
 export const clearWaiting = trying(async () => {
-  const ids = waiting.value.map((job) => job.id);
-  await api.clear("waiting");
+  const many = Math.max(waiting.value.length, status.value?.queue.waiting ?? 0);
+  if (many > ASKED_FROM && !(await ask({ title: `Cancel all ${many.toLocaleString("en")} waiting jobs?`, text: "Images that are made already stay.", yes: "Cancel them" }))) return;
+  const { jobs } = await api.clear("waiting");
   await refresh();
-  toast(ids.length === 1 ? "One job cancelled." : `${ids.length} jobs cancelled.`);
+  toast(`${counted(jobs, "job")} cancelled.`);
 });
 
 /** What failed or was cancelled is forgotten; images stay. */

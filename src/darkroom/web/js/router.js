@@ -7,8 +7,17 @@ import { signal } from "./preact.js";
 function read() {
   const [path, search] = location.hash.replace(/^#\/?/, "").split("?");
   const [page, ...rest] = path.split("/");
-  const id = rest.length ? decodeURIComponent(rest.join("/")) : null;
+  const id = rest.length ? decoded(rest.join("/")) : null;
   return { page: page || "create", id, query: new URLSearchParams(search ?? "") };
+}
+
+/** As it stands where it is badly encoded: nothing has such a name, and the page says so. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** The current route, a signal. */

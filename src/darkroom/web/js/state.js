@@ -20,6 +20,7 @@ export const progress = signal(new Map());
 export const chosen = signal(null);
 
 const RECENT = 30;
+const KEPT_JOBS = 500; // beyond, those that are done are forgotten, oldest first
 const SHOWN_FINISHED = 6;
 const byCreated = (a, b) => (a.created < b.created ? 1 : -1);
 
@@ -40,6 +41,7 @@ export const allStyles = computed(() => styles.value.flatMap((group) => group.st
 export function putJob(job) {
   const jobs = new Map(jobsById.value);
   jobs.set(job.id, job);
+  if (jobs.size > KEPT_JOBS) jobs.delete([...jobs.values()].find((other) => other.state === "done" && other.id !== job.id)?.id);
   jobsById.value = jobs;
   if (job.state !== "running") forgetProgress(job.id);
 }
@@ -52,16 +54,22 @@ export function dropJob(id) {
   forgetProgress(id);
 }
 
-/** @param {import("./api.js").Image} image  new, or changed */
+/** @param {import("./api.js").Image} image  new, changed, or brought back */
 export function putImage(image) {
-  const known = recent.value.findIndex((other) => other.id === image.id);
-  if (known < 0) {
-    batch(() => {
-      recent.value = [image, ...recent.value].slice(0, RECENT);
-      total.value += 1;
-    });
+  if (image.trashed) return;
+  gone.delete(image.id);
+  const shown = recent.value;
+  if (shown.some((other) => other.id === image.id)) {
+    recent.value = shown.map((other) => (other.id === image.id ? image : other));
   } else {
-    recent.value = recent.value.with(known, image);
+    const after = shown.findIndex((other) => other.created <= image.created);
+    // Older than all that are shown, it is not new: only something about it is.
+    if (after >= 0 || shown.length === total.value) {
+      batch(() => {
+        recent.value = shown.toSpliced(after < 0 ? shown.length : after, 0, image).slice(0, RECENT);
+        total.value += 1;
+      });
+    }
   }
   if (chosen.value?.id === image.id) chosen.value = image;
 }
@@ -118,6 +126,7 @@ export async function refresh() {
   batch(() => {
     status.value = now;
     jobsById.value = new Map(queue.jobs.map((job) => [job.id, job]));
+    progress.value = new Map([...progress.value].filter(([id]) => jobNamed(id)?.state === "running"));
     queue.jobs.filter((job) => job.state === "running" && job.step).forEach(seen);
     recent.value = images.images;
     total.value = images.total;

@@ -5,6 +5,7 @@
  * of other tasks stay (nobody types twice), and are left out of the request.
  */
 import { api } from "./api.js";
+import { keep, kept, keptByAny } from "./kept.js";
 import { batch, computed, effect, signal } from "./preact.js";
 import { allStyles, choices, modelNamed, status } from "./state.js";
 
@@ -44,29 +45,18 @@ export const takes = (field, task) => TAKEN[field]?.includes(task) ?? true;
 const KEY = "darkroom.wish";
 const EMPTY = { task: "txt2img", prompt: "", negative: "", count: 1 };
 
-function stored(key, empty) {
-  try {
-    return { ...empty, ...JSON.parse(localStorage.getItem(key) ?? "{}") };
-  } catch {
-    return empty;
-  }
-}
+const BESIDE = "darkroom.beside";
+const NOTHING_BESIDE = { styles: [], prompts: [], sizes: [], uploads: {} };
 
-/** @param {string} key @param {unknown} value  kept where the browser allows it */
-export function keep(key, value) {
-  try {
-    localStorage.setItem(key, JSON.stringify(value));
-  } catch {
-    // A full or forbidden store: the page works, it only forgets at a reload.
-  }
-}
+const isWish = ({ task, prompt, negative }) => TASKS.some(({ name }) => name === task) && typeof prompt === "string" && typeof negative === "string";
+const isBeside = ({ styles, prompts, sizes, uploads }) => [styles, prompts, sizes].every(Array.isArray) && uploads !== null && typeof uploads === "object";
 
 /** The fields of a Request that were said. */
-export const wish = signal(stored(KEY, EMPTY));
+export const wish = signal(kept(KEY, EMPTY, isWish));
 /** What belongs to the wish and is no field: names of styles, prompts and sizes used before, sizes of inputs. */
-export const beside = signal(stored("darkroom.beside", { styles: [], prompts: [], sizes: [], uploads: {} }));
+export const beside = signal(kept(BESIDE, NOTHING_BESIDE, isBeside));
 effect(() => keep(KEY, wish.value));
-effect(() => keep("darkroom.beside", beside.value));
+effect(() => keep(BESIDE, beside.value));
 
 /** Say fields; `null` or `undefined` takes a field back. @param {Record<string, unknown>} changes */
 export function say(changes) {
@@ -148,8 +138,8 @@ export function take(slot, upload, task = undefined) {
 /** Size of an upload that the wish uses. @param {string} id @returns {Upload|null} */
 export const uploadNamed = (id) => beside.value.uploads[id] ?? null;
 
-/** A finished image becomes the input of a task. @param {import("./api.js").Image} image @param {string} task */
-export async function useAsInput(image, task = "img2img") {
+/** A finished image becomes the input, of another task where one is said. @param {import("./api.js").Image} image @param {string} [task] */
+export async function useAsInput(image, task = undefined) {
   const { id } = await api.asInput(image.id);
   take("image", { id, width: image.width, height: image.height }, task);
 }
@@ -165,8 +155,10 @@ export function sayAll(fields) {
 
 /** Remember what was run: its prompt and its size. */
 export function remember() {
-  const { prompts, sizes } = beside.value;
+  const { sizes } = beside.value;
   const { prompt, negative, width, height } = wish.value;
+  // Those of other tabs as well.
+  const { prompts } = keptByAny(BESIDE, beside.value, isBeside);
   const rest = prompts.filter((other) => other.prompt !== prompt || other.negative !== negative);
   const size = width && height ? `${width}×${height}` : null;
   beside.value = {

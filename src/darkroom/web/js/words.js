@@ -26,8 +26,14 @@ export const counted = (n, one, many = `${one}s`) => `${n.toLocaleString("en")} 
 /** @param {string} iso */
 export const when = (iso) => new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 
-/** A model's name, as it is written among people. @param {string} name */
-export const modelTitle = (name) => (name === "mini" ? "Mini" : name);
+const TITLES = { mini: "Mini", "mini-x4": "Mini-x4" };
 
-/** The first letters of a long text. @param {string} text @param {number} [most] */
-export const shortened = (text, most = 60) => (text.length > most ? `${text.slice(0, most - 1).trimEnd()}…` : text);
+/** A model's name, as it is written among people. @param {string} name */
+export const modelTitle = (name) => TITLES[name] ?? name;
+
+/** The first letters of a long text, none of them cut in two. @param {string} text @param {number} [most] */
+export function shortened(text, most = 60) {
+  if (text.length <= most) return text;
+  const letters = Array.from(text.slice(0, 2 * most));
+  return letters.length > most || text.length > 2 * most ? `${letters.slice(0, most - 1).join("").trimEnd()}…` : text;
+}

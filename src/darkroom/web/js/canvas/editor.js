@@ -59,11 +59,15 @@ function Editor({ easel, image, close }) {
   const [isSaving, setSaving] = useState(false);
   const tools = useRef(null);
 
+  const busy = useRef(false); // at once: keys may come twice before the next drawing
   const save = async () => {
+    if (busy.current) return;
+    busy.current = true;
     setSaving(true);
     try {
       close(await saved(easel, image));
     } catch (error) {
+      busy.current = false;
       setSaving(false);
       toastError(error);
     }

@@ -175,13 +175,16 @@ export class Picture {
 
   // Undo and redo.
 
+  /** Nothing while a stroke is drawn: it would come back with it. */
   undo() {
+    if (this.#stroke) return false;
     const entry = this.history.undo();
     if (entry) this.#restore(entry, entry.before);
     return entry !== null;
   }
 
   redo() {
+    if (this.#stroke) return false;
     const entry = this.history.redo();
     if (entry) this.#restore(entry, entry.after);
     return entry !== null;

@@ -1,49 +1,27 @@
 /** What the server says of the table before it is made, and which tables were made before. */
-import { api, events, online } from "../api.js";
-import { effect, signal, useEffect, useState } from "../preact.js";
+import { api, events } from "../api.js";
+import { follow } from "../plan.js";
+import { signal, useEffect, useState } from "../preact.js";
 import { chosenStyles } from "../wish.js";
 import { base, grid } from "./axes.js";
 
 const WAIT = 250; // ms after the last change
 const SHOWN = 8;
-const MEASURING = 409; // the device is still being measured
-const AGAIN = 2000; // ms
-const asked = signal({ plan: null, error: null });
-let following = false;
 
-/** The plan of the whole table; asked anew when anything changes while the page is open. */
+/** `plan` of the whole table, or `error`: why it cannot be made. */
+export const tablePlan = signal({ plan: null, error: null });
+
+async function ask(body, stop) {
+  try {
+    tablePlan.value = { plan: await api.plan(body, stop), error: null };
+  } catch (error) {
+    if (!stop.aborted && error.status) tablePlan.value = { plan: null, error };
+  }
+}
+
+/** Asked anew when anything changes, while the page is open. */
 export function useTablePlan() {
-  useEffect(() => {
-    if (following) return undefined;
-    following = true;
-    let timer;
-    let stop = new AbortController();
-    const end = effect(() => {
-      const body = { request: base.value, styles: chosenStyles.value, grid: grid.value };
-      if (!grid.value || !online.value) return;
-      clearTimeout(timer);
-      const ask = () => {
-        stop.abort();
-        const mine = stop = new AbortController();
-        api.plan(body, mine.signal).then(
-          (plan) => { asked.value = { plan, error: null }; },
-          (error) => {
-            if (mine.signal.aborted || !error.status) return;
-            if (error.status === MEASURING) timer = setTimeout(ask, AGAIN);
-            else asked.value = { plan: null, error };
-          },
-        );
-      };
-      timer = setTimeout(ask, WAIT);
-    });
-    return () => {
-      following = false;
-      clearTimeout(timer);
-      stop.abort();
-      end();
-    };
-  }, []);
-  return asked.value;
+  useEffect(() => follow(() => grid.value && { request: base.value, styles: chosenStyles.value, grid: grid.value }, WAIT, ask), []);
 }
 
 /** Jobs with a table, newest first. */

@@ -1,7 +1,8 @@
 /** The axes of a comparison: what varies, its values as they are typed, and the body that is sent. */
+import { keep, kept } from "../kept.js";
 import { computed, effect, signal } from "../preact.js";
 import { choices, models } from "../state.js";
-import { keep, request } from "../wish.js";
+import { request } from "../wish.js";
 import { MOST, numbersIn } from "./numbers.js";
 
 /** @typedef {{field: string, text: string, chosen: string[]}} AxisDraft  `text`: of numbers and prompts; `chosen`: of names */
@@ -23,17 +24,10 @@ const NAMES = ["columns", "rows", "tables"];
 /** Where an axis runs. */
 export const placeOf = (at) => NAMES[at];
 
-function stored() {
-  try {
-    const axes = JSON.parse(localStorage.getItem(KEY) ?? "null");
-    return Array.isArray(axes) && axes.length ? axes : BEGIN;
-  } catch {
-    return BEGIN;
-  }
-}
+const areAxes = (value) => Array.isArray(value) && value.length > 0 && value.every(({ field, text, chosen }) => field && typeof text === "string" && Array.isArray(chosen));
 
 /** @type {import("../preact.js").Signal<AxisDraft[]>} */
-export const axes = signal(stored());
+export const axes = signal(kept(KEY, BEGIN, areAxes));
 effect(() => keep(KEY, axes.value));
 
 /** The kinds of axes that there are: `{field, label, kind}`. */

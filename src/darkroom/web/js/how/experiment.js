@@ -2,6 +2,7 @@
 import { api } from "../api.js";
 import { useComparison } from "../compare/live.js";
 import { Place } from "../compare/table.js";
+import { toastError } from "../parts/toast.js";
 import { html, useEffect } from "../preact.js";
 import { progress } from "../state.js";
 import { counted } from "../words.js";
@@ -28,7 +29,7 @@ export function Experiment({ name, request, axis }) {
       <span class="small">${label}</span>
     </li>`)}</ol>
     <div class="row wrap how-run">
-      ${busy ? html`<button class="button" onClick=${() => api.cancel(id)}>Cancel</button>`
+      ${busy ? html`<button class="button" onClick=${() => api.cancel(id).catch(toastError)}>Cancel</button>`
         : html`<button class="button" onClick=${() => start(name, body)}>${id ? "Make them again" : `Make these ${many}`}</button>`}
       <span class="muted small" role="status">${busy ? `${job?.images_done ?? 0} of ${counted(many, "image")}` : seconds ? about(seconds) : ""}${stale && !busy ? " · the prompt has changed since" : ""}</span>
     </div>

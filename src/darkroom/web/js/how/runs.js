@@ -1,26 +1,17 @@
 /** The small real runs of the page: jobs of Mini, kept over reloads. */
 import { api, freshKey } from "../api.js";
+import { keep, kept } from "../kept.js";
 import { signal, useEffect, useState } from "../preact.js";
 import { toastError } from "../parts/toast.js";
 import { putJob } from "../state.js";
-import { keep } from "../wish.js";
 import { duration } from "../words.js";
 
 export const MODEL = "mini";
-const MEASURING = 409; // the device is still being measured
 const KEY = "darkroom.how";
 const BEGIN = { prompt: "a hamster on a blue background", jobs: {} };
 
-function stored() {
-  try {
-    return { ...BEGIN, ...JSON.parse(localStorage.getItem(KEY) ?? "{}") };
-  } catch {
-    return BEGIN;
-  }
-}
-
 /** The prompt of the page, and the jobs of its parts by name. */
-export const said = signal(stored());
+export const said = signal(kept(KEY, BEGIN, ({ prompt, jobs }) => typeof prompt === "string" && jobs !== null && typeof jobs === "object"));
 
 const put = (next) => {
   said.value = next;
@@ -53,12 +44,7 @@ export function useSeconds(body) {
   const text = JSON.stringify(body);
   useEffect(() => {
     const stop = new AbortController();
-    let timer;
-    const ask = () => api.plan(JSON.parse(text), stop.signal).then(
-      (plan) => setSeconds(plan.seconds),
-      (error) => { if (error.status === MEASURING) timer = setTimeout(ask, 2000); },
-    );
-    timer = setTimeout(ask, 300);
+    const timer = setTimeout(() => api.plan(JSON.parse(text), stop.signal).then((plan) => setSeconds(plan.seconds), () => {}), 300);
     return () => {
       clearTimeout(timer);
       stop.abort();

@@ -4,6 +4,7 @@ import { copyText } from "../actions.js";
 import { Segmented } from "../parts/fields.js";
 import { html, useState } from "../preact.js";
 import { href } from "../router.js";
+import { written } from "../seeds.js";
 
 /** Thumbnails that lead to their images. */
 export const Thumbs = ({ images }) => html`<ul class="thumbs">
@@ -27,7 +28,7 @@ const FORMS = [
 /** The same image as a command, as Python, as a request; and its recipe as it stands in the file. */
 export function Sayings({ sayings, recipe }) {
   const [form, setForm] = useState("command");
-  const text = form === "json" ? JSON.stringify(recipe, null, 2) : sayings?.[form] ?? "";
+  const text = form === "json" ? written(recipe, 2) : sayings?.[form] ?? "";
   if (!sayings && !recipe) return null;
   return html`<section class="image-part" aria-label="The same in other words">
     <h3>The same as</h3>

@@ -2,7 +2,7 @@
 import { add, axes, base, cells, grid, labelOf, PRESETS, swap, takePreset } from "../compare/axes.js";
 import { AxisField } from "../compare/axis_field.js";
 import { Finished } from "../compare/finished.js";
-import { useEarlier, useTablePlan } from "../compare/asking.js";
+import { tablePlan, useEarlier, useTablePlan } from "../compare/asking.js";
 import { Planned, Table } from "../compare/table.js";
 import { api, freshKey, online } from "../api.js";
 import { Icon } from "../parts/icons.js";
@@ -10,13 +10,14 @@ import { ModelField } from "../parts/model.js";
 import { Prompt } from "../parts/prompt.js";
 import { Styles } from "../parts/styles.js";
 import { toastError } from "../parts/toast.js";
-import { html, useState } from "../preact.js";
+import { html, useEffect, useState } from "../preact.js";
 import { go, href } from "../router.js";
 import { putJob } from "../state.js";
 import { chosenStyles, wish } from "../wish.js";
 import { counted, duration, gigabytes, shortened, when } from "../words.js";
 
 export default function Compare({ route }) {
+  useTablePlan();
   return html`<div class=${route.id ? "compare made" : "compare"}>
     <h1 class="unseen">Compare</h1>
     <div class="compare-panel">
@@ -61,7 +62,7 @@ function common(said, varied) {
 }
 
 function Preview() {
-  const { plan } = useTablePlan();
+  const { plan } = tablePlan.value;
   if (!grid.value) return html`<div class="compare-empty"><p class="muted">The table appears here as soon as every axis has values.</p></div>`;
   const shape = plan?.resolved ? plan.resolved.width / plan.resolved.height : 1;
   return html`<div class="compare-head"><h2>${counted(cells.value, "image")}</h2><span class="muted">This is how the table will be laid out.</span></div>
@@ -69,7 +70,7 @@ function Preview() {
 }
 
 function Foot() {
-  const { plan, error } = useTablePlan();
+  const { plan, error } = tablePlan.value;
   const [sending, setSending] = useState(false);
   const many = cells.value;
   const run = async () => {
@@ -84,14 +85,23 @@ function Foot() {
       setSending(false);
     }
   };
-  const onKey = (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) run(); };
-  return html`<div class="compare-foot" onKeyDown=${onKey}>
+  const off = !grid.value || sending || !online.value || Boolean(error);
+  useEffect(() => {
+    const onKey = (event) => {
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || document.querySelector("dialog[open]")) return;
+      event.preventDefault();
+      if (!event.repeat && !off) run();
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  });
+  return html`<div class="compare-foot">
     ${error
       ? html`<div class="notice" role="status"><b>${error.message}</b><span class="hint">${error.hint}</span></div>`
       : html`<div class="compare-plan" role="status">${plan && grid.value
         ? html`<b>${duration(plan.seconds)}</b><span class="muted">${gigabytes(plan.peak_bytes)} of ${gigabytes(plan.memory_total)}</span><span class="muted">${plan.device.toUpperCase()}, ${plan.precision}</span>`
         : html`<span class="muted">…</span>`}</div>`}
-    <button class="button main compare-run" disabled=${!grid.value || sending || !online.value || error} onClick=${run}>${many ? `Make ${counted(many, "image")}` : "Make the table"}</button>
+    <button class="button main compare-run" aria-keyshortcuts="Control+Enter" disabled=${off} onClick=${(event) => { if (event.detail < 2) run(); }}>${many ? `Make ${counted(many, "image")}` : "Make the table"}</button>
   </div>`;
 }
 

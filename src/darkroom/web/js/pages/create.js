@@ -14,7 +14,8 @@ import { Size } from "../parts/size.js";
 import { Source } from "../parts/source.js";
 import { Stage } from "../parts/stage.js";
 import { Styles } from "../parts/styles.js";
-import { followWish, lacking, planning } from "../plan.js";
+import { toast } from "../parts/toast.js";
+import { followWish, lacking } from "../plan.js";
 import { html, useEffect } from "../preact.js";
 import { run, showNext } from "../running.js";
 import { TASKS, takes, wish } from "../wish.js";
@@ -33,7 +34,9 @@ export default function Create({ route }) {
       if (document.querySelector("dialog[open]")) return;
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
         event.preventDefault();
-        if (!lacking.value && !planning.value.error) run();
+        if (event.repeat) return;
+        if (lacking.value) toast(lacking.value.message, { hint: lacking.value.hint });
+        else run();
       } else if (WAYS[event.key] && [document.body, document.querySelector("main")].includes(document.activeElement)) {
         showNext(WAYS[event.key]);
       }

@@ -89,13 +89,16 @@ function ReadRecipe() {
 
 function Search() {
   const timer = useRef(0);
+  const [typed, setTyped] = useState(null); // null: nothing that is not searched for yet
   const type = (event) => {
     clearTimeout(timer.current);
     const search = event.target.value;
-    timer.current = setTimeout(() => choose({ search }), TYPING);
+    setTyped(search);
+    timer.current = setTimeout(() => { setTyped(null); choose({ search }); }, TYPING);
   };
+  useEffect(() => () => clearTimeout(timer.current), []);
   return html`<label class="gallery-search"><${Icon} name="search" />
-    <input type="search" placeholder="Search in prompts" aria-label="Search in prompts" value=${filter.value.search} onInput=${type} />
+    <input type="search" placeholder="Search in prompts" aria-label="Search in prompts" value=${typed ?? filter.value.search} onInput=${type} />
   </label>`;
 }
 

@@ -7,13 +7,14 @@ import { Tags } from "../gallery/tags.js";
 import { History, Lineage, Sayings } from "../image/aside.js";
 import { Film } from "../image/film.js";
 import { RecipeTable } from "../image/recipe.js";
-import { Slider } from "../image/slider.js";
+import { CompareSlider } from "../parts/compare_slider.js";
 import { openDialog } from "../parts/dialog.js";
 import { Icon } from "../parts/icons.js";
 import { toastError } from "../parts/toast.js";
 import { html, useEffect, useLayoutEffect, useState } from "../preact.js";
 import { go, href } from "../router.js";
 import { recent } from "../state.js";
+import { shortened } from "../words.js";
 
 const ELSEWHERE = ["details", "seed", "command", "python", "json"]; // stand in the recipe and below it
 const OTHERS = 24; // images to choose from for a comparison
@@ -28,12 +29,10 @@ function useImage(id) {
       const { image } = event.detail;
       if (image.id === id) setFound((was) => ({ ...was, image }));
     };
-    events.addEventListener("image", changed);
-    events.addEventListener("open", ask);
-    return () => {
-      events.removeEventListener("image", changed);
-      events.removeEventListener("open", ask);
-    };
+    const gone = ({ detail: { images } }) => { if (images?.includes(id)) ask(); };
+    const told = [["image", changed], ["gone", gone], ["open", ask]];
+    for (const [name, act] of told) events.addEventListener(name, act);
+    return () => { for (const [name, act] of told) events.removeEventListener(name, act); };
   }, [id]);
   const put = (image) => setFound((was) => ({ ...was, image }));
   return [found.id === id ? found : { id: null }, put, ask];
@@ -90,8 +89,8 @@ function Shown({ found, put, ask, near: { before, after }, other, setOther }) {
       ${image.trashed && html`<div class="notice"><b>This image is in the trash.</b>
         <button class="button small" onClick=${() => api.restore([image.id]).then(ask, toastError)}>Bring it back</button></div>`}
       <section class="image-part" aria-label="Prompt">
-        <p class="image-prompt">${image.prompt || html`<span class="muted">without a prompt</span>`}</p>
-        ${image.negative && html`<p class="muted"><span class="label">Negative</span> ${image.negative}</p>`}
+        <p class="image-prompt" dir="auto">${image.prompt || html`<span class="muted">without a prompt</span>`}</p>
+        ${image.negative && html`<p class="muted"><span class="label">Negative</span> <bdi>${image.negative}</bdi></p>`}
         <p class="muted small">${new Date(image.created).toLocaleString(undefined, { dateStyle: "long", timeStyle: "short" })}</p>
       </section>
       <section class="image-part" aria-label="More to do with the image">
@@ -110,7 +109,7 @@ function Shown({ found, put, ask, near: { before, after }, other, setOther }) {
 function Picture({ image, step, other }) {
   const ratio = { "--ratio": image.width / image.height, "--least": `${Math.max(image.width, 512)}px` };
   if (other) {
-    return html`<div class="exhibit" style=${ratio}><${Slider} before=${other.url} after=${api.fileUrl(image.id)} names=${[other.name, "this image"]} width=${image.width} height=${image.height} /></div>`;
+    return html`<div class="exhibit" style=${ratio}><div class="versus"><${CompareSlider} before=${other.url} after=${api.fileUrl(image.id)} labels=${[other.name, "this image"]} /></div></div>`;
   }
   const source = step === null ? api.fileUrl(image.id) : api.filmUrl(image.id, step);
   return html`<div class="exhibit" style=${ratio}>
@@ -122,12 +121,22 @@ function Picture({ image, step, other }) {
 function actionsOf({ image, put, compare, before, after }) {
   const here = {
     compare,
-    favourite: async () => { await favourite(image); put({ ...image, favourite: !image.favourite }); },
-    delete: async () => { await trash([image]); const next = after ?? before; if (next) go("image", next.id, {}, { replace: true }); else go("gallery"); },
+    favourite: () => like(image, put),
+    delete: async () => {
+      if (!(await trash([image]))) return;
+      const next = after ?? before;
+      if (next) go("image", next.id, {}, { replace: true });
+      else go("gallery");
+    },
   };
   return imageActions(image)
     .filter((action) => !ELSEWHERE.includes(action.name))
     .map((action) => (here[action.name] ? { ...action, act: here[action.name] } : action));
+}
+
+async function like(image, put) {
+  const changed = await favourite(image);
+  if (changed) put(changed);
 }
 
 /** Left and right to the neighbours, F for favourite, Delete, Escape back. */
@@ -138,7 +147,7 @@ function useKeys({ image, before, after, put, other, setOther }) {
       const acts = {
         ArrowLeft: () => before && go("image", before.id, {}, { replace: true }),
         ArrowRight: () => after && go("image", after.id, {}, { replace: true }),
-        f: () => { if (!image) return; favourite(image); put({ ...image, favourite: !image.favourite }); },
+        f: () => { if (image) like(image, put); },
         Escape: () => (other ? setOther(null) : go("gallery")),
       };
       if (acts[event.key] && !document.querySelector("dialog[open]")) {
@@ -160,7 +169,7 @@ function chooseOther(image, parents) {
     title: "Compare with",
     body: ({ close }) => html`
       ${parents.length > 0 && html`<h3>What it was made from</h3><div class="thumb-picks">${parents.map((each) => pick(close, each, "its input"))}</div>`}
-      ${near.length > 0 && html`<h3>Newest images</h3><div class="thumb-picks">${near.map((each) => pick(close, each, each.prompt.slice(0, 40) || "another image"))}</div>`}
+      ${near.length > 0 && html`<h3>Newest images</h3><div class="thumb-picks">${near.map((each) => pick(close, each, shortened(each.prompt, 40) || "another image"))}</div>`}
       ${!parents.length && !near.length && html`<p class="muted">There is no other image yet.</p>`}`,
   });
 }

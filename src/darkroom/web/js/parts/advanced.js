@@ -1,6 +1,7 @@
 /** What most wishes never say, folded away in groups. */
 import { html } from "../preact.js";
 import { usual } from "../plan.js";
+import { MOST_SEED, SEEDS } from "../seeds.js";
 import { modelNamed, status } from "../state.js";
 import { modelName, say, samplerTakes, takes, wish } from "../wish.js";
 import { NumberField, Select, Slider, Toggle } from "./fields.js";
@@ -57,7 +58,7 @@ const Fresh = () => html`<${Group} title="Sampling noise">
 
 const Varying = () => html`<${Group} title="Variation of a seed">
   <div class="whole"><${Slider} label="Variation strength" hint="How far the start noise turns towards that of another seed" ...${share} step=${0.01} ...${bound("variation_strength")} fallback=${0} /></div>
-  <div class="whole"><${NumberField} label="Variation seed" min=${0} max=${Number.MAX_SAFE_INTEGER} placeholder="random" ...${bound("variation_seed")} fallback=${0} /></div>
+  <div class="whole"><${NumberField} label="Variation seed" min=${0} max=${MOST_SEED} numbers=${SEEDS} placeholder="random" ...${bound("variation_seed")} fallback=${0} /></div>
 <//>`;
 
 function Picture() {

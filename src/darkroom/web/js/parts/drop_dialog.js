@@ -4,6 +4,7 @@ import { api } from "../api.js";
 import { html, signal, useEffect } from "../preact.js";
 import { go } from "../router.js";
 import { say, sayAll, take, wish } from "../wish.js";
+import { shortened } from "../words.js";
 import { openDialog } from "./dialog.js";
 import { Icon } from "./icons.js";
 import { toast, toastError } from "./toast.js";
@@ -95,10 +96,7 @@ function Found({ recipe, close }) {
   </section>`;
 }
 
-function shown(value) {
-  const text = Array.isArray(value) ? value.join(", ") : String(value);
-  return text.length > MOST_TEXT ? `${text.slice(0, MOST_TEXT)}…` : text;
-}
+const shown = (value) => shortened(Array.isArray(value) ? value.join(", ") : String(value), MOST_TEXT);
 
 function useRecipe(recipe) {
   sayAll(recipe.fields);
@@ -149,6 +147,8 @@ const LISTENERS = {
     if (!isBusy()) offerFirst(event, event.dataTransfer);
   },
   paste: (event) => {
+    // Office programs copy words as a picture too: in a field the words are meant.
+    if (event.target.matches?.("input, textarea") && event.clipboardData?.types.includes("text/plain")) return;
     if (!isBusy()) offerFirst(event, event.clipboardData);
   },
 };

@@ -8,28 +8,38 @@ import { Icon } from "./icons.js";
 const PIXELS_A_STEP = 5;
 const within = (number, min, max) => Math.min(max, Math.max(min, number));
 /** Without the dust of binary fractions: 0.1 + 0.2 is 0.3. */
-const tidy = (number) => Number(number.toPrecision(12));
+const tidy = (number) => (Number.isInteger(number) ? number : Number(number.toPrecision(12)));
 /** @param {number|null|undefined} value */
-export const shown = (value) => (value === null || value === undefined ? "" : String(tidy(value)));
+export const shown = (value) => (value === null || value === undefined ? "" : String(typeof value === "number" ? tidy(value) : value));
+
+/** Numbers of the usual kind: `read` gives null where the text is none within the bounds, `near` the nearest that is. */
+function usualNumbers({ min, max, step, whole }) {
+  const near = (number) => tidy(within(whole ? Math.round(number) : number, min, max));
+  const number = (text) => (text.trim() === "" ? NaN : Number(text.replace(",", ".")));
+  return {
+    read: (text) => { const typed = number(text); return typed >= min && typed <= max && (!whole || Number.isInteger(typed)) ? typed : null; },
+    near: (text) => { const typed = number(text); return Number.isFinite(typed) ? near(typed) : null; },
+    after: (from, steps) => near(from + steps * step),
+  };
+}
 
 /**
  * The number itself: typed, stepped with the arrow keys (with Shift by tens), or dragged sideways.
+ * `numbers`: how they are read and counted on, where they are of another kind.
  * @param {{value?: number, fallback?: number, min: number, max: number, step?: number, whole?: boolean, onSay: (n: number|null) => void}} props
  */
-export function NumberInput({ value, fallback, min, max, step = 1, whole = step >= 1, onSay, id, label, describedby, placeholder }) {
+export function NumberInput({ value, fallback, min, max, step = 1, whole = step >= 1, numbers = usualNumbers({ min, max, step, whole }), onSay, id, label, describedby, placeholder }) {
   const [draft, setDraft] = useState(null);
   const drag = useRef(null);
   const now = value ?? fallback ?? min;
-  const put = (number) => onSay(tidy(within(whole ? Math.round(number) : number, min, max)));
   const read = (text) => {
     setDraft(text);
-    const number = Number(text.replace(",", "."));
-    if (text.trim() === "") onSay(null);
-    else if (Number.isFinite(number) && number >= min && number <= max && (!whole || Number.isInteger(number))) onSay(number);
+    const number = numbers.read(text);
+    if (text.trim() === "" || number !== null) onSay(number);
   };
   const settle = () => {
-    const number = draft === null || draft.trim() === "" ? NaN : Number(draft.replace(",", "."));
-    if (Number.isFinite(number)) put(number);
+    const number = draft === null ? null : numbers.near(draft);
+    if (number !== null) onSay(number);
     setDraft(null);
   };
   const keys = { ArrowUp: 1, ArrowDown: -1, PageUp: 10, PageDown: -10 };
@@ -38,7 +48,7 @@ export function NumberInput({ value, fallback, min, max, step = 1, whole = step 
     if (!way || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     setDraft(null);
-    put(now + way * step * (event.shiftKey ? 10 : 1));
+    onSay(numbers.after(now, way * (event.shiftKey ? 10 : 1)));
   };
   const onPointerDown = (event) => {
     if (event.pointerType === "mouse" && event.button === 0) drag.current = { x: event.clientX, from: now, moved: false };
@@ -51,7 +61,7 @@ export function NumberInput({ value, fallback, min, max, step = 1, whole = step 
     if (!held.moved) event.currentTarget.setPointerCapture(event.pointerId);
     held.moved = true;
     setDraft(null);
-    put(held.from + Math.round(way / PIXELS_A_STEP) * step);
+    onSay(numbers.after(held.from, Math.round(way / PIXELS_A_STEP)));
     event.preventDefault();
   };
   const release = () => { drag.current = null; };

@@ -16,7 +16,7 @@ export function Foot() {
   return html`<div class="foot">
     ${error ? html`<${Refused} error=${error} />` : html`<${Plan} />`}
     <div class="row">
-      <button class="button main run" aria-keyshortcuts="Control+Enter" aria-describedby="plan" disabled=${sending.value || !online.value || Boolean(error)} onClick=${() => run()}>
+      <button class="button main run" aria-keyshortcuts="Control+Enter" aria-describedby="plan" disabled=${sending.value || !online.value || Boolean(error)} onClick=${(event) => { if (event.detail < 2) run(); }}>
         ${verb} ${counted(wish.value.count ?? 1, "image")} <kbd aria-hidden="true">Ctrl ⏎</kbd>
       </button>
       <button class="button equal" aria-haspopup="dialog" aria-label="The same as a command, Python or a request" title="The same as a command, Python or a request"

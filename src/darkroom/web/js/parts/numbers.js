@@ -2,11 +2,10 @@
 import { html } from "../preact.js";
 import { planning, resolved, usual } from "../plan.js";
 import { chosen, choices, modelNamed, recent } from "../state.js";
+import { MOST_SEED, SEEDS } from "../seeds.js";
 import { modelName, say, samplerInUse, takes, wish } from "../wish.js";
 import { Counter, NumberInput, Select, Slider } from "./fields.js";
 import { Icon } from "./icons.js";
-
-const MAX_SEED = Number.MAX_SAFE_INTEGER;
 
 /** Props of the field of that name. @param {string} field */
 export const bound = (field) => ({ value: wish.value[field], fallback: usual(field), onSay: (said) => say({ [field]: said }) });
@@ -49,7 +48,7 @@ function Seed() {
   return html`<div class="field">
     <label class="label" for="seed">Seed</label>
     <div class="box">
-      <${NumberInput} id="seed" value=${seed} fallback=${0} placeholder="random" min=${0} max=${MAX_SEED} whole onSay=${(said) => say({ seed: said })} />
+      <${NumberInput} id="seed" value=${seed} fallback=${0} placeholder="random" min=${0} max=${MOST_SEED} numbers=${SEEDS} onSay=${(said) => say({ seed: said })} />
       <button class="icon-button" aria-label="Random seed" title="A random seed each time" aria-pressed=${seed === undefined} onClick=${() => say({ seed: null })}><${Icon} name="dice" /></button>
       <button class="icon-button" aria-label="Keep the seed of the image shown" title="Keep the seed of the image shown" disabled=${!last} aria-pressed=${seed !== undefined && seed === last?.seed}
         onClick=${() => say({ seed: last.seed })}><${Icon} name="lock" /></button>

@@ -1,19 +1,22 @@
 /** Prompt and negative prompt, how the model reads them, and the prompts used before. */
-import { html, signal, useId, useState } from "../preact.js";
+import { computed, effect, html, signal, useId, useState } from "../preact.js";
 import { meter } from "../plan.js";
 import { wildcards } from "../state.js";
 import { modelTitle } from "../words.js";
 import { beside, modelName, say, wish } from "../wish.js";
 import { openDialog } from "./dialog.js";
 
-const negativeOpen = signal(wish.value.negative !== "");
+const hasNegative = computed(() => wish.value.negative !== "");
+/** Opened where a negative prompt comes with a recipe or an older prompt; else as the person left it. */
+const negativeOpen = signal(hasNegative.value);
+effect(() => { if (hasNegative.value) negativeOpen.value = true; });
 
 export function Prompt() {
   const id = useId();
   const open = negativeOpen.value;
   return html`<div class="prompt">
     <label class="unseen" for=${id}>Prompt</label>
-    <textarea id=${id} class="text-box prompt-text" rows="3" spellcheck=${false} placeholder="Describe the image" aria-describedby=${`${id}-meter`}
+    <textarea id=${id} class="text-box prompt-text" dir="auto" rows="3" spellcheck=${false} placeholder="Describe the image" aria-describedby=${`${id}-meter`}
       value=${wish.value.prompt} onInput=${(event) => say({ prompt: event.target.value })}></textarea>
     <div class="prompt-foot">
       <${Meter} id=${`${id}-meter`} reading=${meter.value?.prompt} />
@@ -31,7 +34,7 @@ function Negative() {
   return html`<div class="field">
     <div class="spread"><label class="label" for=${id}>Negative prompt</label>
       ${wish.value.negative && reading && html`<span class="small muted">${count(reading)}</span>`}</div>
-    <textarea id=${id} class="text-box prompt-text negative" rows="2" spellcheck=${false} placeholder="What the image should keep away from"
+    <textarea id=${id} class="text-box prompt-text negative" dir="auto" rows="2" spellcheck=${false} placeholder="What the image should keep away from"
       value=${wish.value.negative} onInput=${(event) => say({ negative: event.target.value })}></textarea>
     <${Remarks} field="negative" reading=${reading} />
   </div>`;
@@ -58,10 +61,10 @@ function Remarks({ field, reading }) {
   if (!reading) return null;
   const { beyond = [] } = reading;
   if (!reading.cut.length && !reading.unknown.length) {
-    return beyond.length > 0 && html`<p class="small muted">Beyond the first ${reading.limit} tokens, read apart: <span class="beyond">${beyond.join(" ")}</span></p>`;
+    return beyond.length > 0 && html`<p class="small muted">Beyond the first ${reading.limit} tokens, read apart: <span class="beyond" dir="auto">${beyond.join(" ")}</span></p>`;
   }
   return html`<div class="notice" role="status">
-    ${reading.cut.length > 0 && html`<p><b>Beyond the limit, never read:</b> <span class="beyond">${reading.cut.join(" ")}</span></p>`}
+    ${reading.cut.length > 0 && html`<p><b>Beyond the limit, never read:</b> <span class="beyond" dir="auto">${reading.cut.join(" ")}</span></p>`}
     ${reading.unknown.slice(0, 4).map(({ word, nearest }) => html`<p key=${word}>${modelTitle(modelName.value)} does not know <b>${word}</b>.
       ${nearest && html` <button class="quiet mend" onClick=${() => replaceWord(field, word, nearest)}>Use ${nearest}</button>`}</p>`)}
     ${reading.unknown.length > 4 && html`<p class="hint">And ${reading.unknown.length - 4} more words.</p>`}
@@ -81,7 +84,6 @@ function History({ close }) {
   const found = beside.value.prompts.filter(({ prompt, negative }) => `${prompt} ${negative}`.toLowerCase().includes(wanted));
   const use = (entry) => {
     say(entry);
-    if (entry.negative) negativeOpen.value = true;
     close();
   };
   const forget = (entry) => { beside.value = { ...beside.value, prompts: beside.value.prompts.filter((other) => other !== entry) }; };
@@ -90,7 +92,7 @@ function History({ close }) {
     <input class="text-box" type="search" aria-label="Find a prompt" placeholder="Find" value=${find} onInput=${(event) => setFind(event.target.value)} />
     <ul class="history">
       ${found.map((entry) => html`<li key=${entry.prompt + entry.negative}>
-        <button class="history-use" onClick=${() => use(entry)}>${entry.prompt}${entry.negative && html`<span class="muted small"> without ${entry.negative}</span>`}</button>
+        <button class="history-use" dir="auto" onClick=${() => use(entry)}>${entry.prompt}${entry.negative && html`<span class="muted small"> without ${entry.negative}</span>`}</button>
         <button class="quiet" onClick=${() => forget(entry)}>Forget</button>
       </li>`)}
       ${!found.length && html`<li class="muted">No prompt has these words.</li>`}

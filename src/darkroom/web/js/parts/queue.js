@@ -49,7 +49,7 @@ function Running({ job }) {
   const look = () => { followed.value = job.id; show(null); };
   return html`<li class="job card">
     <${Thumb} job=${job} source=${now?.frames.findLast(Boolean)} />
-    <button class="job-text" onClick=${look} title=${job.title}><span class="cut">${titled(job)}</span>
+    <button class="job-text" onClick=${look} title=${job.title}><span class="cut" dir="auto">${titled(job)}</span>
       <span class="cut muted small">${now ? `step ${now.step} of ${now.steps} · ${left(now.seconds_left)}` : "begins"}</span></button>
     <${Ring} share=${share} />
     <button class="icon-button job-end" aria-label=${`Cancel ${titled(job)}`} onClick=${() => cancelJob(job)}><${Icon} name="close" /></button>
@@ -83,7 +83,7 @@ function Waiting({ job }) {
   const wait = job.seconds_left === null || job.seconds_left === undefined ? "waits" : `waits · ${duration(job.seconds_left)}`;
   return html`<li class=${over.value === job.id ? "job card over" : "job card"} draggable onDragStart=${() => { dragged.value = job; }} onDragEnd=${() => { dragged.value = over.value = null; }} onDragOver=${onDragOver} onDrop=${drop}>
     <${Thumb} job=${job} />
-    <button class="job-text" title=${job.title} onClick=${() => { followed.value = job.id; show(null); }}><span class="cut">${titled(job)}</span>
+    <button class="job-text" title=${job.title} onClick=${() => { followed.value = job.id; show(null); }}><span class="cut" dir="auto">${titled(job)}</span>
       <span class="cut muted small">${wait}${job.images > 1 ? ` · ${counted(job.images, "image")}` : ""}</span></button>
     <button class="icon-button" aria-label=${`Cancel ${titled(job)}`} onClick=${() => cancelJob(job)}><${Icon} name="close" /></button>
     <button class="icon-button grip" aria-label=${`Move ${titled(job)}: arrow keys`} title="Drag, or press the arrow keys" onKeyDown=${onKeyDown}><${Icon} name="grip" /></button>
@@ -93,7 +93,7 @@ function Waiting({ job }) {
 function Stopped({ job }) {
   const failed = job.state === "failed";
   return html`<li class="job card stopped">
-    <div class="job-text"><span class="cut">${titled(job)}</span>
+    <div class="job-text"><span class="cut" dir="auto">${titled(job)}</span>
       ${failed ? html`<span class="small"><b>${job.error?.message ?? "It failed."}</b> <span class="muted">${job.error?.hint}</span></span>`
         : html`<span class="muted small">cancelled${job.images_done ? ` after ${counted(job.images_done, "image")}` : ""}</span>`}
       <button class="button small" onClick=${() => retryJob(job)}>${failed ? "Try again" : "Run again"}</button></div>

@@ -16,6 +16,16 @@ export function toast(text, { hint = "", action = "", act = () => {} } = {}) {
 /** An error of the API, or any other, as a notice. @param {Error & {hint?: string}} error */
 export const toastError = (error) => toast(error.message, { hint: error.hint ?? "" });
 
+/** Do it, and say what went wrong where it does; null then. */
+export const trying = (act) => async (...given) => {
+  try {
+    return await act(...given);
+  } catch (error) {
+    toastError(error);
+    return null;
+  }
+};
+
 const drop = (key) => { shown.value = shown.value.filter((other) => other.key !== key); };
 
 export const Toasts = () => html`<div class="toasts" role="status" aria-live="polite">
