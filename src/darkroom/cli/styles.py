@@ -1,6 +1,5 @@
 """The command that lists the styles that `--style` knows."""
 
-
 import typer
 
 from darkroom.cli.failure import printable
