@@ -78,4 +78,4 @@ start();
 const app = document.getElementById("app");
 app.replaceChildren();
 render(html`<${Shell} />`, app);
-setTimeout(laterStyles, 600);
+setTimeout(() => laterStyles().catch(() => {}), 600);

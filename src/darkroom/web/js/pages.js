@@ -11,13 +11,24 @@
 const LATER = ["gallery", "image", "compare", "models", "settings", "how"];
 let styling = null;
 
-/** Load them, once; resolves when they hold. */
-export function laterStyles() {
-  styling ??= Promise.all(LATER.map((name) => new Promise((resolve, reject) => {
+function styleSheet(name) {
+  return new Promise((resolve, reject) => {
     const link = document.createElement("link");
-    Object.assign(link, { rel: "stylesheet", href: `css/${name}.css`, onload: resolve, onerror: reject });
+    const failed = () => {
+      link.remove();
+      reject(new Error(`css/${name}.css did not load`));
+    };
+    Object.assign(link, { rel: "stylesheet", href: `css/${name}.css`, onload: resolve, onerror: failed });
     document.head.append(link);
-  })));
+  });
+}
+
+/** Load them, once; resolves when they hold.  Where the server was away they are asked for again. */
+export function laterStyles() {
+  styling ??= Promise.all(LATER.map(styleSheet)).catch((error) => {
+    styling = null;
+    throw error;
+  });
   return styling;
 }
 
