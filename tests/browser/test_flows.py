@@ -77,7 +77,7 @@ def test_an_image_by_the_keyboard_alone(page: Page) -> None:
     expect(page.get_by_text("of 30 tokens")).to_be_visible()
     page.keyboard.press("Control+Enter")
     arrived(page, prompt)
-    assert page.evaluate(_SHIFT) < 0.02
+    assert page.evaluate(_SHIFT) < 0.05  # 0.1 is where people begin to notice
     film = page.get_by_role("slider", name="Step of the film")
     tab_to(page, stage(page).get_by_role("button", name="Use as input"))
     tab_to(page, film)

@@ -43,7 +43,7 @@ def test_what_an_image_came_from_is_shown_and_compared(page: Page) -> None:
     lineage = page.get_by_role("region", name="Lineage")
     expect(lineage.get_by_role("link", name=re.compile("green"))).to_be_visible()
     page.get_by_role("button", name="Compare", exact=True).click()
-    page.get_by_role("dialog").get_by_role("button", name=re.compile("green")).click()
+    page.get_by_role("dialog").get_by_role("button", name=re.compile("lion.*green")).click()
     slider = page.get_by_role("slider", name="How much of its input is shown")
     slider.focus()
     slider.press("End")

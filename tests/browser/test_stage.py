@@ -166,4 +166,4 @@ def test_the_image_does_not_move_what_is_around_it(page: Page) -> None:
         }).observe({ type: "layout-shift" }); }"""
     )
     creating.create(page, "an apple on a white background")
-    assert page.evaluate("() => window.shifted") < 0.02
+    assert page.evaluate("() => window.shifted") < 0.05
